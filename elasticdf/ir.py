@@ -1,0 +1,449 @@
+"""The shared language: data types, resources, tensors, layers and the layer graph.
+
+Layers carry FINN's op types and attribute names, because every file we read or write for FINN
+does. What an op type *means* (cycles, widths, resources) is in ``elasticdf.layers``; this module
+only holds and checks the structure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from types import MappingProxyType
+from typing import TypeAlias
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from elasticdf.errors import InternalError, UserError
+
+AttributeValue: TypeAlias = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
+"""Values FINN's op attributes take."""
+
+_INTEGER = re.compile(r"(?P<sign>U?)INT(?P<bits>[1-9]\d?)")
+
+
+@dataclass(frozen=True, slots=True)
+class DataType:
+    """A FINN data type, by its canonical name (``UINT4``, ``BIPOLAR``, ...).
+
+    Attributes:
+        name: FINN's name.
+        bits: Bits per element on a stream.
+        minimum: Smallest value (for ``FLOAT32`` the smallest finite one).
+        maximum: Largest value.
+    """
+
+    name: str
+    bits: int
+    minimum: float
+    maximum: float
+
+    @staticmethod
+    @lru_cache(maxsize=256)
+    def parse(name: str) -> DataType:
+        """Return the type of that name.
+
+        Raises:
+            UserError: The name is none of BIPOLAR, BINARY, TERNARY, INTn, UINTn, FLOAT32.
+        """
+        if name in _NAMED:
+            bits, low, high = _NAMED[name]
+            return DataType(name, bits, low, high)
+        match = _INTEGER.fullmatch(name)
+        if match is None or int(match["bits"]) > 64:
+            raise UserError(
+                f"data type {name!r} is not one of BIPOLAR, BINARY, TERNARY, INT1..INT64, "
+                "UINT1..UINT64, FLOAT32; fix the annotation in the model"
+            )
+        bits = int(match["bits"])
+        if match["sign"]:
+            return _NAMED_BINARY if bits == 1 else DataType(name, bits, 0, 2**bits - 1)
+        return DataType(name, bits, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+    @staticmethod
+    def smallest_for(minimum: int, maximum: int) -> DataType:
+        """Return the narrowest (U)INT type that holds both bounds; BINARY for 0..1.
+
+        >>> DataType.smallest_for(-3, 3).name
+        'INT3'
+        """
+        if minimum >= 0:
+            return DataType.parse(f"UINT{max(1, int(maximum).bit_length())}")
+        bits = 1 + max(int(-minimum - 1).bit_length(), int(max(maximum, 0)).bit_length())
+        return DataType.parse(f"INT{bits}")
+
+    @property
+    def signed(self) -> bool:
+        """Whether negative values exist."""
+        return self.minimum < 0
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the values are whole numbers."""
+        return self.name != "FLOAT32"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+_NAMED: dict[str, tuple[int, float, float]] = {
+    "BIPOLAR": (1, -1, 1),
+    "BINARY": (1, 0, 1),
+    "TERNARY": (2, -1, 1),
+    "FLOAT32": (32, float(np.finfo(np.float32).min), float(np.finfo(np.float32).max)),
+}
+_NAMED_BINARY = DataType("BINARY", 1, 0, 1)
+
+RESOURCE_NAMES = ("lut", "ff", "bram18", "uram", "dsp")
+"""The fields of `Resources`, in the order every table and file uses."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """FPGA resources. ``ff`` is None where no formula is known; unknown stays unknown in sums.
+
+    Attributes:
+        lut: Look-up tables.
+        ff: Flip-flops, or None.
+        bram18: Block RAMs of 18 Kbit (a BRAM36 counts as two).
+        uram: UltraRAMs of 288 Kbit.
+        dsp: DSP slices.
+    """
+
+    lut: int = 0
+    ff: int | None = 0
+    bram18: int = 0
+    uram: int = 0
+    dsp: int = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(
+            lut=self.lut + other.lut,
+            ff=None if self.ff is None or other.ff is None else self.ff + other.ff,
+            bram18=self.bram18 + other.bram18,
+            uram=self.uram + other.uram,
+            dsp=self.dsp + other.dsp,
+        )
+
+    def __mul__(self, times: int) -> Resources:
+        return Resources(
+            lut=self.lut * times,
+            ff=None if self.ff is None else self.ff * times,
+            bram18=self.bram18 * times,
+            uram=self.uram * times,
+            dsp=self.dsp * times,
+        )
+
+    def items(self) -> tuple[tuple[str, int | None], ...]:
+        """Return (name, amount) in canonical order."""
+        return (
+            ("lut", self.lut),
+            ("ff", self.ff),
+            ("bram18", self.bram18),
+            ("uram", self.uram),
+            ("dsp", self.dsp),
+        )
+
+    def to_json(self) -> dict[str, int | None]:
+        """Return the JSON form used in every document."""
+        return dict(self.items())
+
+    @staticmethod
+    def from_json(document: Mapping[str, int | None]) -> Resources:
+        """Inverse of `to_json`."""
+        return Resources(
+            lut=document["lut"] or 0,
+            ff=document["ff"],
+            bram18=document["bram18"] or 0,
+            uram=document["uram"] or 0,
+            dsp=document["dsp"] or 0,
+        )
+
+    @staticmethod
+    def total(parts: Iterable[Resources]) -> Resources:
+        """Return the sum; the empty sum is all zero."""
+        result = Resources()
+        for part in parts:
+            result = result + part
+        return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tensor:
+    """A tensor of the layer graph: a stream between layers or a parameter of one.
+
+    Attributes:
+        name: Unique in the graph.
+        shape: In elements, channels last (FINN's "normal" shape), batch first.
+        datatype: Of each element.
+        values: The parameter's content, or None for streams and for stripped parameters.
+            Integers are held in int64 (float64 only where FINN itself allows real thresholds).
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    datatype: DataType
+    values: NDArray[np.generic] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One hardware layer: FINN op type, FINN attributes, tensors by name.
+
+    Attributes:
+        name: Unique in the graph; FINN's naming (``MVAU_hls_0``).
+        op_type: ``MVAU_hls``; without a suffix before specialisation (``MVAU``).
+        attributes: FINN's names and values, read-only, sorted by name.
+        inputs: Tensor names; streams first, then parameters, in FINN's order.
+        outputs: Tensor names of the output streams.
+    """
+
+    name: str
+    op_type: str
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        ordered = MappingProxyType(dict(sorted(self.attributes.items())))
+        object.__setattr__(self, "attributes", ordered)
+
+    @property
+    def family(self) -> str:
+        """The op type without its implementation suffix: ``MVAU`` for ``MVAU_hls``."""
+        return self.op_type.removesuffix("_hls").removesuffix("_rtl")
+
+    def with_attributes(self, changes: Mapping[str, AttributeValue]) -> Layer:
+        """Return the layer with some attributes set."""
+        return replace(self, attributes={**self.attributes, **changes})
+
+    def integer(self, name: str, default: int | None = None) -> int:
+        """Return an integer attribute, or the default where it is absent.
+
+        Raises:
+            UserError: The attribute is absent without a default, or not an integer.
+        """
+        value = self.attributes.get(name, default)
+        if not isinstance(value, int):
+            raise UserError(
+                f"layer {self.name} ({self.op_type}): attribute {name} is {value!r}, "
+                "a whole number is needed; export the graph again from FINN"
+            )
+        return value
+
+    def integers(self, name: str) -> tuple[int, ...]:
+        """Return an attribute that is a list of integers.
+
+        Raises:
+            UserError: The attribute is absent or not a list of integers.
+        """
+        value = self.attributes.get(name)
+        if not isinstance(value, tuple) or not all(isinstance(item, int) for item in value):
+            raise UserError(
+                f"layer {self.name} ({self.op_type}): attribute {name} is {value!r}, "
+                "a list of whole numbers is needed; export the graph again from FINN"
+            )
+        return tuple(int(item) for item in value)
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Return a text attribute, or the default where it is absent.
+
+        Raises:
+            UserError: The attribute is absent without a default, or not text.
+        """
+        value = self.attributes.get(name, default)
+        if not isinstance(value, str):
+            raise UserError(
+                f"layer {self.name} ({self.op_type}): attribute {name} is {value!r}, "
+                "text is needed; export the graph again from FINN"
+            )
+        return value
+
+    def datatype(self, name: str) -> DataType:
+        """Return an attribute that names a data type.
+
+        Raises:
+            UserError: The attribute is absent or names no data type.
+        """
+        return DataType.parse(self.text(name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A tensor on its way from one layer to another.
+
+    Attributes:
+        tensor: Name of the tensor.
+        source: Producing layer, or None for a graph input.
+        source_port: Index among the producer's outputs.
+        target: Consuming layer, or None for a graph output.
+        target_port: Index among the consumer's stream inputs.
+    """
+
+    tensor: str
+    source: str | None
+    source_port: int
+    target: str | None
+    target_port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HostModel:
+    """What the host computes beside the accelerator, as a serialised standard ONNX model.
+
+    Attributes:
+        model: ONNX bytes; one input, one output, standard ops only.
+        input: Name of its input.
+        output: Name of its output.
+    """
+
+    model: bytes
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Graph:
+    """A dataflow graph of hardware layers, in topological order.
+
+    Attributes:
+        name: Of the network; letters, digits, ``_`` and ``.``.
+        layers: Sorted so that producers come before consumers.
+        tensors: All tensors by name.
+        inputs: Names of the input streams (from the host).
+        outputs: Names of the output streams (to the host).
+        prologue: What the host computes from the network's own input to ``inputs[0]``; None means
+            the network's input is the accelerator's.
+        epilogue: The same at the output.
+        notes: Assumptions made on the way here, one sentence each.
+        metadata: Key-value pairs of the model file, kept for emission.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    tensors: Mapping[str, Tensor]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    prologue: HostModel | None = None
+    epilogue: HostModel | None = None
+    notes: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        produced = set(self.inputs)
+        for layer in self.layers:
+            if layer.name in seen:
+                raise UserError(f"two layers are called {layer.name}; give each its own name")
+            seen.add(layer.name)
+            for tensor in (*layer.inputs, *layer.outputs):
+                if tensor not in self.tensors:
+                    raise InternalError(f"layer {layer.name}: tensor {tensor} is not in the graph")
+            produced.update(layer.outputs)
+        object.__setattr__(self, "tensors", MappingProxyType(dict(sorted(self.tensors.items()))))
+        self._check_order()
+
+    def _check_order(self) -> None:
+        ready = set(self.inputs)
+        streams = {tensor for layer in self.layers for tensor in layer.outputs}
+        for layer in self.layers:
+            late = [name for name in layer.inputs if name in streams and name not in ready]
+            if late:
+                raise InternalError(f"layer {layer.name} comes before the producer of {late[0]}")
+            ready.update(layer.outputs)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def layer(self, name: str) -> Layer:
+        """Return the layer of that name.
+
+        Raises:
+            UserError: There is none.
+        """
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise UserError(
+                f"network {self.name} has no layer {name!r}; its layers run from "
+                f"{self.layers[0].name} to {self.layers[-1].name}"
+            ) from None
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Layer]:
+        return {layer.name: layer for layer in self.layers}
+
+    @cached_property
+    def streams(self) -> tuple[Stream, ...]:
+        """Every stream, graph inputs and outputs included, in layer order."""
+        producer = {
+            tensor: (layer.name, port)
+            for layer in self.layers
+            for port, tensor in enumerate(layer.outputs)
+        }
+        found = [
+            Stream(
+                tensor=tensor,
+                source=producer[tensor][0] if tensor in producer else None,
+                source_port=producer[tensor][1] if tensor in producer else 0,
+                target=layer.name,
+                target_port=port,
+            )
+            for layer in self.layers
+            for port, tensor in enumerate(layer.inputs)
+            if tensor in producer or tensor in self.inputs
+        ]
+        found += [
+            Stream(
+                tensor=tensor,
+                source=producer[tensor][0] if tensor in producer else None,
+                source_port=producer[tensor][1] if tensor in producer else 0,
+                target=None,
+                target_port=0,
+            )
+            for tensor in self.outputs
+        ]
+        return tuple(found)
+
+    @cached_property
+    def arcs(self) -> tuple[Stream, ...]:
+        """The streams between two layers."""
+        return tuple(s for s in self.streams if s.source is not None and s.target is not None)
+
+    def predecessors(self, name: str) -> tuple[str, ...]:
+        """Return the names of the layers that feed this one, in port order."""
+        return tuple(s.source for s in self.arcs if s.target == name and s.source is not None)
+
+    def successors(self, name: str) -> tuple[str, ...]:
+        """Return the names of the layers this one feeds, in layer order."""
+        return tuple(s.target for s in self.arcs if s.source == name and s.target is not None)
+
+    def stream_inputs(self, layer: Layer) -> tuple[str, ...]:
+        """Return the layer's input tensors that are streams, without its parameters."""
+        return tuple(name for name in layer.inputs if name in self._stream_names)
+
+    def parameters(self, layer: Layer) -> tuple[Tensor, ...]:
+        """Return the layer's parameter tensors, in FINN's order."""
+        return tuple(self.tensors[n] for n in layer.inputs if n not in self._stream_names)
+
+    @cached_property
+    def _stream_names(self) -> frozenset[str]:
+        return frozenset(self.inputs).union(*(layer.outputs for layer in self.layers))
+
+    def with_layers(self, layers: Iterable[Layer]) -> Graph:
+        """Return the graph with these layers in place of its own; tensors are kept."""
+        return replace(self, layers=tuple(layers))
+
+    def to_networkx(self) -> nx.MultiDiGraph:
+        """Return the layers and arcs as a networkx graph (nodes are layer names)."""
+        graph = nx.MultiDiGraph()
+        graph.add_nodes_from(layer.name for layer in self.layers)
+        graph.add_edges_from((s.source, s.target, {"stream": s}) for s in self.arcs)
+        return graph
