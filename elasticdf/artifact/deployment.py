@@ -6,12 +6,17 @@ from a plan (``codegen.deployment``) and travels as JSON; nobody computes names 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from elasticdf.errors import UserError
+from elasticdf.records import decode, encode, expect_table
+
 DEPLOYMENT_SCHEMA = "elasticdf.deployment/1"
+_NAME = re.compile(r"[A-Za-z0-9_.]{1,99}")
 
 
 class Direction(StrEnum):
@@ -49,7 +54,7 @@ class Kernel:
     """One compute unit: the layers of one replica that share a die and a pipeline stage.
 
     Attributes:
-        name: Kernel and compute unit name, unique over the whole deployment: ``seg_r<replica>_s<n>``.
+        name: Kernel and compute unit name, unique in the deployment: ``seg_r<replica>_s<n>``.
         replica: Counted from 0.
         stage: Position in the replica's chain of segments (a topological order).
         board: Board id.
@@ -245,3 +250,86 @@ class Deployment:
             "replicas": self.replicas,
             "plan_digest": self.plan_digest,
         }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form; `from_json` is its inverse."""
+        return {"schema": DEPLOYMENT_SCHEMA, **encode(self)}
+
+    @staticmethod
+    def from_json(document: Any, where: str = "deployment") -> Deployment:
+        """Return the deployment a JSON document describes.
+
+        Args:
+            document: What `to_json` gave.
+            where: Start of every message, for example the file's name.
+
+        Raises:
+            UserError: Another schema, an unknown or missing key, a wrong type, a name that is not
+                a plain word, or a reference to a board or kernel that does not exist.
+        """
+        table = expect_table(document, where)
+        if table.get("schema") != DEPLOYMENT_SCHEMA:
+            raise UserError(
+                f"{where}: schema is {table.get('schema')!r}, {DEPLOYMENT_SCHEMA!r} is needed; "
+                "make the file again with this version"
+            )
+        deployment = decode(
+            Deployment, {key: value for key, value in table.items() if key != "schema"}, where
+        )
+        _check_names(deployment, where)
+        _check_references(deployment, where)
+        return deployment
+
+
+def _check_names(deployment: Deployment, where: str) -> None:
+    names = (
+        *(("binary", board.binary) for board in deployment.boards),
+        *(("kernel", kernel.name) for kernel in deployment.kernels),
+        *(("port", port.name) for k in deployment.kernels for port in (*k.inputs, *k.outputs)),
+        *(("DMA kernel", stream.dma) for stream in deployment.host),
+    )
+    for kind, name in names:
+        if _NAME.fullmatch(name) is None:
+            raise UserError(
+                f"{where}: {kind} name {name!r} is not 1 to 99 letters, digits, _ or .; rename it"
+            )
+    _refuse_twice("board", (str(board.id) for board in deployment.boards), where)
+    _refuse_twice("binary", (board.binary for board in deployment.boards), where)
+    _refuse_twice("kernel", (kernel.name for kernel in deployment.kernels), where)
+    _refuse_twice("DMA kernel", (stream.dma for stream in deployment.host), where)
+    _refuse_twice("link", (str(link.id) for link in deployment.links), where)
+
+
+def _refuse_twice(kind: str, names: Iterable[str], where: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise UserError(f"{where}: {kind} {name!r} is there twice; remove one")
+        seen.add(name)
+
+
+def _check_references(deployment: Deployment, where: str) -> None:
+    boards = {board.id for board in deployment.boards}
+    ends = {
+        (kernel.name, port.name)
+        for kernel in deployment.kernels
+        for port in (*kernel.inputs, *kernel.outputs)
+    }
+    used_boards = (
+        *(kernel.board for kernel in deployment.kernels),
+        *(stream.board for stream in deployment.local),
+        *(stream.board for stream in deployment.host),
+        *(port.board for port in deployment.ports),
+        *(board for link in deployment.links for board in (link.source_board, link.target_board)),
+    )
+    used_ends = (
+        *(end for stream in deployment.local for end in (stream.source, stream.target)),
+        *(end for link in deployment.links for end in (link.source, link.target)),
+        *(stream.end for stream in deployment.host),
+    )
+    for board in used_boards:
+        if board not in boards:
+            raise UserError(f"{where}: board {board} is used but not listed under boards")
+    for end in used_ends:
+        if end not in ends:
+            raise UserError(f"{where}: stream end {end[0]}.{end[1]} belongs to no listed kernel")
