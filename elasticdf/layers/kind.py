@@ -7,12 +7,13 @@ in ``elasticdf.layers`` lists them. All functions are pure and need only the lay
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from elasticdf.errors import UserError
 from elasticdf.ir import AttributeValue, DataType, Layer, Resources
 
 Attributes: TypeAlias = Mapping[str, AttributeValue]
@@ -34,6 +35,30 @@ class FpgaPart:
     has_uram: bool = True
     dsp58: bool = False
     series7: bool = False
+
+
+_PART_FAMILIES: tuple[tuple[str, FpgaPart], ...] = (
+    ("xc7", FpgaPart(name="", has_uram=False, series7=True)),
+    ("xcvu", FpgaPart(name="")),
+    ("xcv", FpgaPart(name="", dsp58=True)),
+    ("xczu2eg", FpgaPart(name="", has_uram=False)),
+    ("xczu2cg", FpgaPart(name="", has_uram=False)),
+    ("xczu1eg", FpgaPart(name="", has_uram=False)),
+    ("xczu1cg", FpgaPart(name="", has_uram=False)),
+    ("xczu3", FpgaPart(name="", has_uram=False)),
+    ("xczu6", FpgaPart(name="", has_uram=False)),
+    ("xczu9", FpgaPart(name="", has_uram=False)),
+    ("xczu15eg", FpgaPart(name="")),
+    ("xcku0", FpgaPart(name="", has_uram=False)),
+)
+"""What AMD's part names tell (DS890, DS891, DS180); the longest matching prefix counts."""
+
+
+def fpga_part(name: str) -> FpgaPart:
+    """Return what is known of a part by its name; unknown ones count as UltraScale+ with URAM."""
+    matches = [entry for entry in _PART_FAMILIES if name.lower().startswith(entry[0])]
+    known = max(matches, key=lambda entry: len(entry[0]))[1] if matches else FpgaPart(name="")
+    return replace(known, name=name)
 
 
 class OnnxBuilder(Protocol):
@@ -64,17 +89,70 @@ class LayerPorts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """One attribute of a FINN op.
+
+    Attributes:
+        type: Of its value.
+        default: What FINN takes when the graph does not say; None where it must say.
+        allowed: The values FINN accepts; empty means any.
+        flavours: The implementations that have it; empty means all, and the abstract op too.
+    """
+
+    type: Literal["int", "ints", "text"]
+    default: AttributeValue | None = None
+    allowed: tuple[int | str, ...] = ()
+    flavours: tuple[str, ...] = ()
+
+
+def whole(
+    default: int | None = None, *, allowed: tuple[int, ...] = (), flavours: tuple[str, ...] = ()
+) -> Attribute:
+    """Declare an attribute that is a whole number; no default means it is required."""
+    return Attribute(type="int", default=default, allowed=allowed, flavours=flavours)
+
+
+def wholes(default: tuple[int, ...] | None = None) -> Attribute:
+    """Declare an attribute that is a list of whole numbers."""
+    return Attribute(type="ints", default=default)
+
+
+def text(
+    default: str | None = None, *, allowed: tuple[str, ...] = (), flavours: tuple[str, ...] = ()
+) -> Attribute:
+    """Declare an attribute that is text."""
+    return Attribute(type="text", default=default, allowed=allowed, flavours=flavours)
+
+
+COMMON_ATTRIBUTES: Mapping[str, Attribute] = {
+    "backend": text("fpgadataflow"),
+    "preferred_impl_style": text("", allowed=("", "hls", "rtl")),
+    "cycles_estimate": whole(0),
+    "slr": whole(-1),
+    "mem_port": text(""),
+    "partition_id": whole(0),
+    "device_id": whole(0),
+    "inFIFODepths": wholes((2,)),
+    "outFIFODepths": wholes((2,)),
+}
+"""The attributes every FINN layer has, without those that only hold paths of a FINN build."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerKind:
     """One kind of hardware layer.
 
     Attributes:
         family: FINN's op type without ``_hls`` and ``_rtl``.
         flavours: The implementations that exist, of ``hls`` and ``rtl``.
+        attributes: The op's own attributes beside `COMMON_ATTRIBUTES`; may override those.
         cycles: Cycles per frame (batch 1), FINN's ``get_exp_cycles``.
         ports: Stream widths and output count.
         resources: FINN's estimate (profile ``finn``), its known errors included.
         foldings: Every legal folding as attribute changes, fewest resources first.
         variants: Implementation variants at a given folding, FINN's own choice first.
+        published_variants: The variants the published FINN partitioner considers.
+        unknown: What FINN has no formula for although the layer takes it; shown as assumed.
         emulate: Adds the layer's integer arithmetic to an ONNX graph: takes the layer, the builder,
             the names of its stream inputs (float32 or float64 tensors holding whole numbers,
             channels last, batch first) and its parameters' values; returns the outputs' names.
@@ -88,6 +166,9 @@ class LayerKind:
     resources: Callable[[Layer, FpgaPart], Resources]
     foldings: Callable[[Layer], tuple[Attributes, ...]]
     variants: Callable[[Layer, FpgaPart], tuple[Attributes, ...]]
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    published_variants: tuple[Attributes, ...] = ({},)
+    unknown: tuple[str, ...] = ()
     emulate: (
         Callable[
             [Layer, OnnxBuilder, tuple[str, ...], tuple[NDArray[np.generic], ...]],
@@ -105,3 +186,33 @@ def padded(bits: int) -> int:
 def input_datatype(layer: Layer) -> DataType:
     """Return the data type of the layer's first stream input."""
     return layer.datatype("inputDataType")
+
+
+def fold(layer: Layer, total: int, name: str) -> int:
+    """Return ``total`` over the parallelism attribute ``name``.
+
+    Raises:
+        UserError: The parallelism is not a divisor of the total.
+    """
+    parallel = layer.integer(name)
+    if parallel < 1 or total % parallel:
+        raise UserError(
+            f"layer {layer.name} ({layer.op_type}): {name}={parallel} does not divide {total}; "
+            f"choose {name} among the divisors of {total}"
+        )
+    return total // parallel
+
+
+def no_folding(_layer: Layer) -> tuple[Attributes, ...]:
+    """Say that the layer cannot be folded."""
+    return ({},)
+
+
+def no_variants(_layer: Layer, _part: FpgaPart) -> tuple[Attributes, ...]:
+    """Say that there is one implementation only."""
+    return ({},)
+
+
+def no_resources(_layer: Layer, _part: FpgaPart) -> Resources:
+    """Return FINN's estimate for kinds it has no formula for: nothing at all (error F5)."""
+    return Resources(ff=None)

@@ -1,0 +1,67 @@
+"""GlobalAccPool: sums each channel over the whole image.
+
+Formulas: FINN's ``globalaccpool.py``.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from elasticdf.ir import DataType, Layer
+from elasticdf.layers.kind import (
+    Attributes,
+    LayerKind,
+    LayerPorts,
+    fold,
+    no_resources,
+    no_variants,
+    text,
+    whole,
+    wholes,
+)
+from elasticdf.layers.memory import divisor_foldings
+
+
+def sum_datatype(layer: Layer) -> DataType:
+    """Return the narrowest type that holds the sum over one image."""
+    term = layer.datatype("inputDataType")
+    pixels = prod(layer.integers("numInputVectors")[-2:])
+    if term.signed:
+        return DataType.smallest_for(int(pixels * term.minimum), 0)
+    return DataType.smallest_for(0, int(pixels * term.maximum))
+
+
+def _cycles(layer: Layer) -> int:
+    folds = fold(layer, layer.integer("NumChannels"), "PE")
+    return prod(layer.integers("numInputVectors")) * folds + folds
+
+
+def _ports(layer: Layer) -> LayerPorts:
+    pe = layer.integer("PE")
+    return LayerPorts(
+        input_bits=(pe * layer.datatype("inputDataType").bits,),
+        output_bits=(pe * sum_datatype(layer).bits,),
+        output_values=fold(layer, layer.integer("NumChannels"), "PE"),
+    )
+
+
+def _foldings(layer: Layer) -> tuple[Attributes, ...]:
+    return divisor_foldings(layer, "PE", layer.integer("NumChannels"))
+
+
+KIND = LayerKind(
+    family="GlobalAccPool",
+    flavours=("hls",),
+    attributes={
+        "NumChannels": whole(),
+        "PE": whole(),
+        "inputDataType": text(),
+        "numInputVectors": wholes((1,)),
+    },
+    cycles=_cycles,
+    ports=_ports,
+    resources=no_resources,
+    foldings=_foldings,
+    variants=no_variants,
+    unknown=("lut", "ff"),
+)

@@ -1,0 +1,56 @@
+"""LabelSelect: outputs the indices of the K largest values of a frame.
+
+Formulas: FINN's ``labelselect.py``.
+"""
+
+from __future__ import annotations
+
+from elasticdf.ir import Layer
+from elasticdf.layers.kind import (
+    Attributes,
+    LayerKind,
+    LayerPorts,
+    fold,
+    no_resources,
+    no_variants,
+    text,
+    whole,
+    wholes,
+)
+from elasticdf.layers.memory import divisor_foldings
+
+
+def _cycles(layer: Layer) -> int:
+    return fold(layer, layer.integer("Labels"), "PE")
+
+
+def _ports(layer: Layer) -> LayerPorts:
+    return LayerPorts(
+        input_bits=(layer.integer("PE") * layer.datatype("inputDataType").bits,),
+        output_bits=(layer.datatype("outputDataType").bits,),
+        output_values=layer.integer("K"),
+    )
+
+
+def _foldings(layer: Layer) -> tuple[Attributes, ...]:
+    return divisor_foldings(layer, "PE", layer.integer("Labels"))
+
+
+KIND = LayerKind(
+    family="LabelSelect",
+    flavours=("hls",),
+    attributes={
+        "Labels": whole(),
+        "PE": whole(),
+        "K": whole(),
+        "inputDataType": text(),
+        "outputDataType": text(""),
+        "numInputVectors": wholes((1,)),
+    },
+    cycles=_cycles,
+    ports=_ports,
+    resources=no_resources,
+    foldings=_foldings,
+    variants=no_variants,
+    unknown=("lut", "ff"),
+)

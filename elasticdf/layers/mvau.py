@@ -1,0 +1,131 @@
+"""MVAU: matrix times vector, with optional thresholds.
+
+Formulas: FINN's ``matrixvectoractivation.py`` and its HLS and RTL flavours.
+"""
+
+from __future__ import annotations
+
+from math import ceil, prod
+
+from elasticdf.ir import Layer, Resources
+from elasticdf.layers import dot_product
+from elasticdf.layers.kind import (
+    Attributes,
+    FpgaPart,
+    LayerKind,
+    LayerPorts,
+    fold,
+    text,
+    whole,
+    wholes,
+)
+from elasticdf.layers.memory import bram18, ceil_div, divisors, uram
+
+
+def _cycles(layer: Layer) -> int:
+    vectors = prod(layer.integers("numInputVectors"))
+    return (
+        fold(layer, layer.integer("MH"), "PE") * fold(layer, layer.integer("MW"), "SIMD") * vectors
+    )
+
+
+def _weight_shape(layer: Layer) -> tuple[int, int]:
+    """Return (bits, words) of the weight memory, all PEs side by side."""
+    pe, simd = layer.integer("PE"), layer.integer("SIMD")
+    words = fold(layer, layer.integer("MH"), "PE") * fold(layer, layer.integer("MW"), "SIMD")
+    return pe * simd * layer.datatype("weightDataType").bits, words
+
+
+def _ports(layer: Layer) -> LayerPorts:
+    inputs = [layer.integer("SIMD") * layer.datatype("inputDataType").bits]
+    if layer.text("mem_mode") == "external":
+        inputs.append(_weight_shape(layer)[0])
+    return LayerPorts(
+        input_bits=tuple(inputs),
+        output_bits=(layer.integer("PE") * layer.datatype("outputDataType").bits,),
+        output_values=fold(layer, layer.integer("MH"), "PE")
+        * prod(layer.integers("numInputVectors")),
+    )
+
+
+def _bram18(layer: Layer) -> int:
+    width, words = _weight_shape(layer)
+    mode = layer.text("mem_mode")
+    elsewhere = (
+        (mode == "internal_decoupled" and layer.text("ram_style") in ("distributed", "ultra"))
+        or (mode == "internal_embedded" and words <= dot_product.EMBEDDED_LUT_WORDS)
+        or mode == "external"
+    )
+    return 0 if elsewhere else bram18(width, words)
+
+
+def _uram(layer: Layer) -> int:
+    width, words = _weight_shape(layer)
+    mode = layer.text("mem_mode")
+    elsewhere = (
+        (mode == "internal_decoupled" and layer.text("ram_style") != "ultra")
+        or (mode == "internal_embedded" and words <= dot_product.EMBEDDED_LUT_WORDS)
+        or mode == "external"
+    )
+    return 0 if elsewhere else uram(width, words)
+
+
+def _luts(layer: Layer) -> int:
+    pe = layer.integer("PE")
+    accumulator = dot_product.accumulator_bits(layer, layer.integer("MW"))
+    per_pe = dot_product.multiplier_and_tree_luts(layer, layer.integer("SIMD")) + accumulator
+    if layer.text("ram_style_thresholds") == "distributed":
+        thresholds = dot_product.thresholds_per_channel(layer) * accumulator
+        words = fold(layer, layer.integer("MH"), "PE")
+        per_pe += thresholds * ceil_div(words, 64) + thresholds
+    width, words = _weight_shape(layer)
+    memory = width * ceil_div(words, 64) if dot_product.weights_in_luts(layer, words) else 0
+    return dot_product.total_luts(pe, per_pe, memory)
+
+
+def _dsps(layer: Layer, part: FpgaPart) -> int:
+    pe, simd = layer.integer("PE"), layer.integer("SIMD")
+    if layer.op_type.endswith("_rtl"):
+        return pe * ceil_div(simd, 3) if part.dsp58 else ceil_div(pe, 4) * simd
+    if layer.text("resType") != "dsp":
+        return 0
+    bits = layer.datatype("weightDataType").bits + layer.datatype("inputDataType").bits
+    return pe * simd * ceil(bits / 48)
+
+
+def _resources(layer: Layer, part: FpgaPart) -> Resources:
+    return Resources(
+        lut=0 if layer.op_type.endswith("_rtl") else _luts(layer),
+        ff=None,
+        bram18=_bram18(layer),
+        uram=_uram(layer),
+        dsp=_dsps(layer, part),
+    )
+
+
+def _foldings(layer: Layer) -> tuple[Attributes, ...]:
+    pairs = [
+        (pe, simd) for pe in divisors(layer.integer("MH")) for simd in divisors(layer.integer("MW"))
+    ]
+    pairs.sort(key=lambda pair: (pair[0] * pair[1], pair[0]))
+    return tuple({"PE": pe, "SIMD": simd} for pe, simd in pairs)
+
+
+KIND = LayerKind(
+    family="MVAU",
+    flavours=("hls", "rtl"),
+    attributes={
+        **dot_product.WEIGHT_ATTRIBUTES,
+        "SIMD": whole(),
+        "MW": whole(),
+        "MH": whole(),
+        "numInputVectors": wholes((1,)),
+        "ram_style_thresholds": text("auto", allowed=("auto", "block", "distributed")),
+    },
+    cycles=_cycles,
+    ports=_ports,
+    resources=_resources,
+    foldings=_foldings,
+    variants=dot_product.weight_variants,
+    published_variants=dot_product.PUBLISHED_VARIANTS,
+)

@@ -1,0 +1,82 @@
+"""StreamingEltwise: adds, subtracts or takes the distance of two streams, element by element.
+
+Formulas: FINN's ``streamingeltwise.py``.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from elasticdf.ir import DataType, Layer
+from elasticdf.layers.kind import (
+    Attributes,
+    LayerKind,
+    LayerPorts,
+    fold,
+    no_resources,
+    no_variants,
+    text,
+    whole,
+    wholes,
+)
+from elasticdf.layers.memory import divisor_foldings
+
+
+def result_datatype(layer: Layer) -> DataType:
+    """Return the type FINN gives the result."""
+    left, right = layer.datatype("inputDataType0"), layer.datatype("inputDataType1")
+    corners = [
+        (int(a), int(b))
+        for a in (left.minimum, left.maximum)
+        for b in (right.minimum, right.maximum)
+    ]
+    operation = layer.text("eltwiseOp")
+    if operation == "Add":
+        results = [a + b for a, b in corners]
+    elif operation == "Sub":
+        results = [a - b for a, b in corners]
+    else:
+        results = [0, *(abs(a - b) for a, b in corners)]
+    return DataType.smallest_for(min(results), max(results))
+
+
+def _cycles(layer: Layer) -> int:
+    vectors = prod(layer.integers("numInputVectors"))
+    return fold(layer, layer.integer("NumChannels"), "PE") * vectors
+
+
+def _ports(layer: Layer) -> LayerPorts:
+    pe = layer.integer("PE")
+    return LayerPorts(
+        input_bits=(
+            pe * layer.datatype("inputDataType0").bits,
+            pe * layer.datatype("inputDataType1").bits,
+        ),
+        output_bits=(pe * result_datatype(layer).bits,),
+        output_values=_cycles(layer),
+    )
+
+
+def _foldings(layer: Layer) -> tuple[Attributes, ...]:
+    return divisor_foldings(layer, "PE", layer.integer("NumChannels"))
+
+
+KIND = LayerKind(
+    family="StreamingEltwise",
+    flavours=("hls",),
+    attributes={
+        "NumChannels": whole(),
+        "PE": whole(),
+        "inputDataType0": text(),
+        "inputDataType1": text(),
+        "eltwiseOp": text(allowed=("Add", "Sub", "AbsDiff")),
+        "numInputVectors": wholes((1,)),
+        "inFIFODepths": wholes((2, 2)),
+    },
+    cycles=_cycles,
+    ports=_ports,
+    resources=no_resources,
+    foldings=_foldings,
+    variants=no_variants,
+    unknown=("lut", "ff"),
+)

@@ -1,0 +1,79 @@
+"""StreamingMaxPool: maximum over windows that do not overlap.
+
+Formulas: FINN's ``streamingmaxpool.py``. The two-dimensional cycle count is known to be inaccurate
+(error F9: it ignores channels and height), and two-dimensional pooling always takes all channels
+at once, whatever PE says.
+"""
+
+from __future__ import annotations
+
+from elasticdf.ir import Layer
+from elasticdf.layers.kind import (
+    Attributes,
+    LayerKind,
+    LayerPorts,
+    fold,
+    no_resources,
+    no_variants,
+    text,
+    whole,
+    wholes,
+)
+from elasticdf.layers.memory import ceil_div, divisor_foldings
+
+
+def _one_dimensional(layer: Layer) -> bool:
+    return layer.integers("ImgDim")[0] == 1 and layer.integers("PoolDim")[0] == 1
+
+
+def _outputs_1d(layer: Layer) -> int:
+    length, window = layer.integers("ImgDim")[1], layer.integers("PoolDim")[1]
+    steps = length - window
+    return (ceil_div(steps, window) if layer.integer("CeilMode") else steps // window) + 1
+
+
+def _cycles(layer: Layer) -> int:
+    if _one_dimensional(layer):
+        window = layer.integers("PoolDim")[1]
+        folds = fold(layer, layer.integer("NumChannels"), "PE")
+        return _outputs_1d(layer) * folds * (window + 1)
+    width, window = layer.integers("ImgDim")[1], layer.integers("PoolDim")[1]
+    return int(width * width * (1 + 1 / (window * window)))
+
+
+def _ports(layer: Layer) -> LayerPorts:
+    bits = layer.datatype("dataType").bits
+    if _one_dimensional(layer):
+        width = layer.integer("PE") * bits
+        values = _outputs_1d(layer) * fold(layer, layer.integer("NumChannels"), "PE")
+    else:
+        (height, length), (pool_h, pool_w) = layer.integers("ImgDim"), layer.integers("PoolDim")
+        width = layer.integer("NumChannels") * bits
+        values = (height // pool_h) * (length // pool_w)
+    return LayerPorts(input_bits=(width,), output_bits=(width,), output_values=values)
+
+
+def _foldings(layer: Layer) -> tuple[Attributes, ...]:
+    if not _one_dimensional(layer):
+        return ({},)
+    return divisor_foldings(layer, "PE", layer.integer("NumChannels"))
+
+
+KIND = LayerKind(
+    family="StreamingMaxPool",
+    flavours=("hls",),
+    attributes={
+        "ImgDim": wholes(),
+        "PoolDim": wholes(),
+        "NumChannels": whole(),
+        "PE": whole(0),
+        "CeilMode": whole(0),
+        "dataType": text(),
+    },
+    cycles=_cycles,
+    ports=_ports,
+    resources=no_resources,
+    foldings=_foldings,
+    variants=no_variants,
+    unknown=("lut", "ff"),
+)
