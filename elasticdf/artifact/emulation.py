@@ -1,0 +1,74 @@
+"""EMULATION_DATA: the ONNX segment of every compute kernel, inside the binary of its board.
+
+A small archive: ``index.json`` says which kernel computes which member, then the members. It exists
+only in emulated binaries; a binary without the section is a real one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from elasticdf.artifact.axlf import SectionKind, Xclbin
+from elasticdf.artifact.blob import Blob
+from elasticdf.artifact.tarwalk import pack, walk
+from elasticdf.errors import UserError
+from elasticdf.records import decode, encode
+
+EMULATION_SCHEMA = "elasticdf.emulation/1"
+_INDEX = "index.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRecord:
+    """A compute kernel and the member of the archive that it computes."""
+
+    kernel: str
+    member: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Index:
+    schema: str
+    segments: tuple[SegmentRecord, ...]
+
+
+def pack_segments(segments: Mapping[str, bytes]) -> bytes:
+    """Return the section's content.
+
+    Args:
+        segments: ONNX bytes by compute kernel.
+    """
+    records = tuple(SegmentRecord(kernel=name, member=f"{name}.onnx") for name in sorted(segments))
+    index = encode(_Index(schema=EMULATION_SCHEMA, segments=records))
+    head = (json.dumps(index, indent=1) + "\n").encode("ascii")
+    members = tuple((record.member, segments[record.kernel]) for record in records)
+    return pack(((_INDEX, head), *members))
+
+
+def segments_of(xclbin: Xclbin) -> Mapping[str, Blob]:
+    """Return the ONNX segments of an emulated binary by compute kernel; none of a real one.
+
+    Raises:
+        UserError: The section is damaged.
+    """
+    section = xclbin.section(SectionKind.EMULATION_DATA)
+    if section is None:
+        return {}
+    where = f"{xclbin.name}, section EMULATION_DATA"
+    members = {entry.name: entry.content for entry in walk(section.content, where)}
+    if _INDEX not in members:
+        raise UserError(f"{where}: {_INDEX} is missing; build the binary again")
+    try:
+        document = json.loads(members[_INDEX].read())
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}, {_INDEX}: not JSON ({error}); build it again") from error
+    index = decode(_Index, document, f"{where}, {_INDEX}")
+    missing = [record.member for record in index.segments if record.member not in members]
+    if index.schema != EMULATION_SCHEMA or missing:
+        raise UserError(
+            f"{where}: schema {index.schema!r}, missing {', '.join(missing) or 'nothing'}; "
+            f"{EMULATION_SCHEMA!r} with all its members is needed, build the binary again"
+        )
+    return {record.kernel: members[record.member] for record in index.segments}

@@ -1,0 +1,148 @@
+"""manifest.json, the last entry of an artifact: everything the orchestrator's file cannot say.
+
+Loaders walk the binaries and stop, so they never see it; our runtime takes boards, streams, network
+set-up and host computation from here. Refuses unknown keys and unknown schemas.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from elasticdf.artifact.deployment import Deployment
+from elasticdf.errors import UserError
+from elasticdf.records import decode, encode, expect_table
+
+MANIFEST_NAME = "manifest.json"
+MANIFEST_SCHEMA = "elasticdf.artifact/1"
+MAX_MANIFEST_BYTES = 256 << 20
+
+
+class Loader(StrEnum):
+    """Which runtime an artifact is made for.
+
+    ``original``: two boards, its own fixed addresses. ``elasticdf``: N boards, set up from here.
+    """
+
+    ORIGINAL = "original"
+    ELASTICDF = "elasticdf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRecord:
+    """A binary of the archive.
+
+    Attributes:
+        name: Of the tar entry.
+        board: Board id it is for.
+        size: Bytes.
+        sha256: Of its content, hexadecimal.
+        uuid: Of the binary, hexadecimal.
+        memories: Rows of its memory topology; the next board's memory indices start after them.
+    """
+
+    name: str
+    board: int
+    size: int
+    sha256: str
+    uuid: str
+    memories: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostComputation:
+    """What the host computes before or after the accelerator.
+
+    Attributes:
+        model: Standard ONNX, base64.
+        input: Name of the model's input.
+        output: Name of the model's output.
+    """
+
+    model: str
+    input: str
+    output: str
+
+    @staticmethod
+    def of(model: bytes, input_name: str, output_name: str) -> HostComputation:
+        """Wrap an ONNX model."""
+        text = base64.b64encode(model).decode("ascii")
+        return HostComputation(model=text, input=input_name, output=output_name)
+
+    @property
+    def onnx(self) -> bytes:
+        """The model's bytes.
+
+        Raises:
+            UserError: The text is not base64.
+        """
+        try:
+            return base64.b64decode(self.model, validate=True)
+        except binascii.Error as error:
+            raise UserError(
+                f"{MANIFEST_NAME}: a host model is not base64 ({error}); package it again"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The manifest.
+
+    Attributes:
+        loader: Which runtime this artifact is made for.
+        versions: (what, version) of the tools that made it.
+        plan_sha256: Of plan.json, hexadecimal.
+        network_sha256: Of the whole network's file, if the project has it.
+        entries: The binaries, in board order.
+        deployment: What runs where and every connection.
+        prologue: From the network's input to the accelerator's, or None.
+        epilogue: From the accelerator's output to the network's, or None.
+    """
+
+    loader: Loader
+    versions: tuple[tuple[str, str], ...]
+    plan_sha256: str
+    network_sha256: str | None
+    entries: tuple[EntryRecord, ...]
+    deployment: Deployment
+    prologue: HostComputation | None
+    epilogue: HostComputation | None
+
+    def to_bytes(self) -> bytes:
+        """Return the file's content."""
+        document = {
+            "schema": MANIFEST_SCHEMA,
+            **encode(self),
+            "deployment": self.deployment.to_json(),
+        }
+        return (json.dumps(document, indent=1, ensure_ascii=True) + "\n").encode("ascii")
+
+    @staticmethod
+    def parse(content: bytes, where: str = MANIFEST_NAME) -> Manifest:
+        """Read the file.
+
+        Raises:
+            UserError: It is not JSON, has another schema, or does not say what it must.
+        """
+        try:
+            document = expect_table(json.loads(content), where)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{where} is not JSON ({error}); package the artifact again") from error
+        table = dict(document)
+        if table.pop("schema", None) != MANIFEST_SCHEMA:
+            raise UserError(
+                f"{where}: schema is {_show(document.get('schema'))}, {MANIFEST_SCHEMA!r} is "
+                "needed; package the artifact again with this version"
+            )
+        deployment = Deployment.from_json(table.get("deployment"), f"{where}, deployment")
+        plain = {key: value for key, value in deployment.to_json().items() if key != "schema"}
+        return decode(Manifest, {**table, "deployment": plain}, where)
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
