@@ -1,0 +1,311 @@
+"""Board files: TOML into checked `Board` records.
+
+A file says for every number where it comes from (``source``); a table without is refused, as are
+unknown keys, negative amounts and references to nothing. Hostile files get a sentence too.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from elasticdf.errors import UserError
+from elasticdf.hardware.board import (
+    Board,
+    Boundary,
+    BuildFlow,
+    Die,
+    HostLink,
+    MemoryBank,
+    MemoryController,
+    MemoryKind,
+    NetworkPort,
+    Shell,
+    check_board,
+)
+from elasticdf.ir import Resources
+from elasticdf.records import decode, expect_table
+from elasticdf.units import parse_rate_bits_per_second
+
+_FOLDER = files("elasticdf.hardware") / "boards"
+_SIZE_LIMIT_BYTES = 1 << 20
+_NAME_LIMIT = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Amount:
+    lut: int
+    ff: int
+    bram18: int
+    uram: int
+    dsp: int
+
+    def resources(self) -> Resources:
+        return Resources(lut=self.lut, ff=self.ff, bram18=self.bram18, uram=self.uram, dsp=self.dsp)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DieTable:
+    name: str
+    capacity: _Amount
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _BoundaryTable:
+    dies: tuple[str, str]
+    sll_wires: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _MemoryTable:
+    """``count`` banks of one kind, tagged ``<tag>[<first>]`` and so on."""
+
+    tag: str
+    kind: MemoryKind
+    dies: tuple[str, ...]
+    size_kib: int
+    bandwidth: str
+    source: str
+    first: int = 0
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ControllerTable:
+    die: str
+    banks: tuple[str, ...]
+    resources: _Amount
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PortTable:
+    number: int
+    die: str
+    rate: str
+    sockets: int
+    resources: _Amount
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ShellTable:
+    name: str
+    version: str
+    oldest_tool: str
+    newest_tool: str
+    per_kernel_clocks: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HostTable:
+    to_board: str
+    from_board: str
+    transfer_latency_us: float
+    launch_latency_us: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LimitsTable:
+    compute_units: int
+    interfaces_per_bank: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _BoardTable:
+    vendor: str
+    part: str
+    has_uram: bool
+    dsp58: bool
+    series7: bool
+    flow: BuildFlow
+    source: str
+    die: tuple[_DieTable, ...]
+    memory: tuple[_MemoryTable, ...]
+    shell: tuple[_ShellTable, ...]
+    host: _HostTable
+    limits: _LimitsTable
+    finn_name: str | None = None
+    network_ip: str | None = None
+    boundary: tuple[_BoundaryTable, ...] = ()
+    controller: tuple[_ControllerTable, ...] = ()
+    port: tuple[_PortTable, ...] = ()
+
+
+def boards() -> tuple[str, ...]:
+    """Return the names of the known boards, sorted."""
+    return tuple(
+        sorted(
+            entry.name.removesuffix(".toml")
+            for entry in _FOLDER.iterdir()
+            if entry.name.endswith(".toml")
+        )
+    )
+
+
+@lru_cache(maxsize=32)
+def load_board(name: str) -> Board:
+    """Return the board of that name.
+
+    Raises:
+        UserError: No such board; the message suggests the nearest name.
+    """
+    known = boards()
+    if name not in known:
+        close = difflib.get_close_matches(name.lower()[:_NAME_LIMIT], known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known boards: {', '.join(known)}"
+        raise UserError(f"board {name[:_NAME_LIMIT]!r} is not known; {hint}")
+    file = f"{name}.toml"
+    return read_board(name, (_FOLDER / file).read_bytes(), file)
+
+
+def read_board(name: str, content: bytes, where: str) -> Board:
+    """Return the board a file describes.
+
+    Args:
+        name: Of the board.
+        content: The file's bytes.
+        where: Its name, for messages.
+
+    Raises:
+        UserError: The file is not TOML, or says something that cannot be.
+    """
+    document = expect_table(parse_toml(content, where), where)
+    _refuse_negative(document, where)
+    table = decode(_BoardTable, document, where)
+    board = _board(name, table, where)
+    check_board(board, where)
+    return board
+
+
+def read_limited(path: Path) -> bytes:
+    """Return a small file's bytes.
+
+    Raises:
+        UserError: It cannot be read, or is larger than a description can be.
+    """
+    try:
+        with path.open("rb") as handle:
+            content = handle.read(_SIZE_LIMIT_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"cannot read {path}: {reason}") from error
+    if len(content) > _SIZE_LIMIT_BYTES:
+        raise UserError(f"{path} is larger than 1 MiB; this is not a description of hardware")
+    return content
+
+
+def parse_toml(content: bytes, where: str) -> dict[str, Any]:
+    """Return the document.
+
+    Raises:
+        UserError: It is not TOML.
+    """
+    try:
+        return tomllib.loads(content.decode())
+    except RecursionError as error:
+        raise UserError(f"{where} is nested too deeply for a description of hardware") from error
+    except ValueError as error:
+        raise UserError(f"{where} is not TOML: {str(error)[:200]}") from error
+
+
+def _refuse_negative(value: Any, where: str) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _refuse_negative(item, f"{where}, {key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _refuse_negative(item, f"{where}[{index}]")
+    elif isinstance(value, (int, float)) and not 0 <= value < 1 << 63:
+        raise UserError(f"{where} is {str(value)[:40]}; amounts are 0 to 2^63-1")
+
+
+def _board(name: str, table: _BoardTable, where: str) -> Board:
+    return Board(
+        name=name,
+        finn_name=table.finn_name,
+        vendor=table.vendor,
+        part=table.part,
+        has_uram=table.has_uram,
+        dsp58=table.dsp58,
+        series7=table.series7,
+        flow=table.flow,
+        dies=tuple(Die(name=d.name, capacity=d.capacity.resources()) for d in table.die),
+        boundaries=tuple(Boundary(dies=b.dies, sll_wires=b.sll_wires) for b in table.boundary),
+        memory=tuple(bank for entry in table.memory for bank in _banks(entry, where)),
+        controllers=tuple(_controllers(table, where)),
+        ports=tuple(
+            NetworkPort(
+                number=p.number,
+                die=p.die,
+                rate_bits_per_second=_rate(p.rate, f"{where}, port {p.number}"),
+                resources=p.resources.resources(),
+                sockets=p.sockets,
+            )
+            for p in sorted(table.port, key=lambda port: port.number)
+        ),
+        network_ip=table.network_ip,
+        shells=tuple(
+            Shell(**{field.name: getattr(shell, field.name) for field in fields(Shell)})
+            for shell in table.shell
+        ),
+        host_link=HostLink(
+            to_board_bits_per_second=_rate(table.host.to_board, f"{where}, host"),
+            from_board_bits_per_second=_rate(table.host.from_board, f"{where}, host"),
+            transfer_latency_seconds=table.host.transfer_latency_us / 1e6,
+            launch_latency_seconds=table.host.launch_latency_us / 1e6,
+        ),
+        max_compute_units=table.limits.compute_units,
+        max_interfaces_per_bank=table.limits.interfaces_per_bank,
+    )
+
+
+def _banks(entry: _MemoryTable, where: str) -> tuple[MemoryBank, ...]:
+    if entry.count > 256:
+        raise UserError(f"{where}, memory {entry.tag}: count is {entry.count}; at most 256")
+    return tuple(
+        MemoryBank(
+            tag=f"{entry.tag}[{index}]",
+            kind=entry.kind,
+            dies=entry.dies,
+            size_bytes=entry.size_kib << 10,
+            bandwidth_bits_per_second=_rate(entry.bandwidth, f"{where}, memory {entry.tag}"),
+        )
+        for index in range(entry.first, entry.first + entry.count)
+    )
+
+
+def _controllers(table: _BoardTable, where: str) -> tuple[MemoryController, ...]:
+    tags = [bank.tag for entry in table.memory for bank in _banks(entry, where)]
+    found = []
+    for controller in table.controller:
+        banks = tuple(tag for tag in tags if _covers(controller.banks, tag))
+        if not banks:
+            raise UserError(f"{where}: controller of {', '.join(controller.banks)} has no bank")
+        found.append(
+            MemoryController(
+                die=controller.die, banks=banks, resources=controller.resources.resources()
+            )
+        )
+    return tuple(found)
+
+
+def _covers(patterns: tuple[str, ...], tag: str) -> bool:
+    return any(pattern in (tag, tag.partition("[")[0]) for pattern in patterns)
+
+
+def _rate(text: str, where: str) -> int:
+    try:
+        return parse_rate_bits_per_second(text)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
