@@ -95,7 +95,7 @@ class Manifest:
     Attributes:
         loader: Which runtime this artifact is made for.
         versions: (what, version) of the tools that made it.
-        plan_sha256: Of plan.json, hexadecimal.
+        plan_digest: SHA-256 of the plan, hexadecimal, as the deployment has it.
         network_sha256: Of the whole network's file, if the project has it.
         entries: The binaries, in board order.
         deployment: What runs where and every connection.
@@ -105,7 +105,7 @@ class Manifest:
 
     loader: Loader
     versions: tuple[tuple[str, str], ...]
-    plan_sha256: str
+    plan_digest: str
     network_sha256: str | None
     entries: tuple[EntryRecord, ...]
     deployment: Deployment

@@ -62,8 +62,8 @@ RELEASES: Mapping[str, Mapping[str, int]] = MappingProxyType(
 
 MAC = MappingProxyType(
     {
-        "gt_reset_reg": 0x0000,
-        "reset_reg": 0x0004,
+        "gt_reset": 0x0000,
+        "reset": 0x0004,
         "mode": 0x0008,
         "conf_tx": 0x000C,
         "conf_rx": 0x0014,

@@ -1,0 +1,190 @@
+"""Small deployments and built projects for the artifact's tests; nothing here computes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from codegen.bundle.emulation import emulation_binary
+from elasticdf.artifact.deployment import (
+    DeployedBoard,
+    Deployment,
+    Direction,
+    HostStream,
+    Kernel,
+    LocalStream,
+    NetworkPort,
+    NetworkStream,
+    Port,
+    Socket,
+)
+from elasticdf.hardware.load import load_board
+
+MODES = ("dp", "hw", "tmp", "sw")
+BOARD = "u280"
+
+
+def port(name: str, tensor: str, datatype: str = "UINT8", elements: int = 4) -> Port:
+    bits = {"UINT8": 8, "UINT4": 4, "UINT10": 10}[datatype] * elements
+    return Port(
+        name=name,
+        tensor=tensor,
+        shape=(1, 16),
+        datatype=datatype,
+        elements=elements,
+        bits=bits,
+        transfers=16 // elements,
+    )
+
+
+def kernel(replica: int, stage: int, board: int) -> Kernel:
+    return Kernel(
+        name=f"seg_r{replica}_s{stage}",
+        replica=replica,
+        stage=stage,
+        board=board,
+        die="SLR0",
+        layers=(f"MVAU_hls_{stage}",),
+        inputs=(port("s_axis_0", f"t{stage}"),),
+        outputs=(port("m_axis_0", f"t{stage + 1}"),),
+    )
+
+
+def host(unit: Kernel, direction: Direction, step: int = 0) -> HostStream:
+    incoming = direction is Direction.IN
+    return HostStream(
+        board=unit.board,
+        dma=f"{'i' if incoming else 'o'}dma_{unit.name}",
+        direction=direction,
+        end=(unit.name, "s_axis_0" if incoming else "m_axis_0"),
+        memory="HBM[2]" if incoming else "HBM[5]",
+        step=step,
+        bytes_per_frame=16,
+    )
+
+
+def _board(index: int) -> DeployedBoard:
+    board = load_board(BOARD)
+    return DeployedBoard(
+        id=index,
+        board=board.name,
+        part=board.part,
+        vendor=board.vendor,
+        shell=board.shell.name,
+        shell_version=board.shell.version,
+        binary=f"board{index}.xclbin",
+    )
+
+
+def _network_port(board: int, peers: tuple[int, ...]) -> NetworkPort:
+    return NetworkPort(
+        board=board,
+        qsfp=1,
+        die="SLR2",
+        mac=f"00:0a:35:00:00:{board:02x}",
+        ip=f"192.168.10.{10 + board}",
+        gateway="192.168.10.1",
+        mask="255.255.255.0",
+        rsfec=False,
+        sockets=tuple(
+            Socket(
+                row=row,
+                their_ip=f"192.168.10.{10 + peer}",
+                their_port=60000 + board,
+                my_port=60000 + peer,
+            )
+            for row, peer in enumerate(peers)
+        ),
+        arp=tuple((f"192.168.10.{10 + peer}", f"00:0a:35:00:00:{peer:02x}") for peer in peers),
+    )
+
+
+def _link(index: int, source: Kernel, target: Kernel, rows: tuple[int, int]) -> NetworkStream:
+    return NetworkStream(
+        id=index,
+        source=(source.name, "m_axis_0"),
+        target=(target.name, "s_axis_0"),
+        source_board=source.board,
+        source_qsfp=1,
+        source_row=rows[0],
+        target_board=target.board,
+        target_qsfp=1,
+        target_row=rows[1],
+        window_bytes=32768,
+    )
+
+
+def deployment(mode: str = "hw", boards: int = 2, replicas: int | None = None) -> Deployment:
+    """A chain over all boards (for ``dp``: one kernel per replica, one replica per board)."""
+    replicas = replicas or (boards if mode == "dp" else 1)
+    kernels: list[Kernel] = []
+    links: list[NetworkStream] = []
+    streams: list[HostStream] = []
+    for replica in range(replicas):
+        path = {
+            "dp": [replica % boards],
+            "hw": list(range(boards)),
+            "sw": list(range(boards)),
+            "tmp": [*range(boards), 0],
+        }[mode]
+        chain = [kernel(replica, stage, board) for stage, board in enumerate(path)]
+        kernels += chain
+        if mode == "sw":
+            for step, unit in enumerate(chain):
+                streams += [host(unit, Direction.IN, step), host(unit, Direction.OUT, step)]
+            continue
+        streams += [host(chain[0], Direction.IN), host(chain[-1], Direction.OUT)]
+        for source, target in zip(chain, chain[1:], strict=False):
+            links.append(_link(len(links), source, target, (0, 0)))
+    return Deployment(
+        network="tiny",
+        mode=mode,
+        clock_hz=200_000_000,
+        replicas=replicas,
+        boards=tuple(_board(index) for index in range(boards)),
+        kernels=tuple(kernels),
+        local=(),
+        links=tuple(links),
+        host=tuple(streams),
+        ports=_ports(boards, linked=bool(links)),
+        plan_digest="ab" * 32,
+    )
+
+
+def _ports(boards: int, *, linked: bool) -> tuple[NetworkPort, ...]:
+    if not linked:
+        return ()
+    last = boards - 1
+    return tuple(
+        _network_port(index, tuple(p for p in (index - 1, index + 1) if 0 <= p <= last))
+        for index in range(boards)
+    )
+
+
+def with_local_stream(sample: Deployment) -> Deployment:
+    first, second = sample.kernels[:2]
+    stream = LocalStream(
+        board=first.board,
+        source=(first.name, "m_axis_0"),
+        target=(second.name, "s_axis_0"),
+        depth=2,
+    )
+    return replace(sample, local=(stream,))
+
+
+def write_project(folder: Path, sample: Deployment, *, release: str = "current") -> Path:
+    """Write what ``partition`` and ``build --emulate`` would leave of a deployment."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "deployment.json").write_text(json.dumps(sample.to_json()))
+    for deployed in sample.boards:
+        segments = {
+            unit.name: f"segment {unit.name}".encode() for unit in sample.kernels_of(deployed.id)
+        }
+        content = emulation_binary(
+            sample, deployed.id, segments, load_board(deployed.board), network_release=release
+        )
+        path = folder / f"board{deployed.id}" / deployed.binary
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    return folder
