@@ -1,0 +1,580 @@
+"""Drawing a quantised network node by node, into the ONNX file QONNX tools would leave.
+
+Holds what all families share: names, order, weights, and batch normalisations chosen so that
+every value is a whole multiple of a power of two that float32 holds exactly, and that no value is
+ever halfway between two levels of its quantiser. Refuses to know any particular network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from models.grid import (
+    Integers,
+    Reals,
+    draw_weights,
+    largest_level,
+    largest_of,
+    lowest_bit,
+    normal_odds,
+    rounded,
+    weight_step,
+)
+
+QONNX_DOMAIN = "qonnx.custom_op.general"
+_QONNX_OPS = frozenset({"Quant", "BipolarQuant", "Trunc"})
+_OPSET = 11
+_IR_VERSION = 6
+_EPSILON = 2.0**-17
+"""A power of two, so that variance 1 - epsilon makes every normalisation divide by exactly 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Grid:
+    """A quantiser's levels.
+
+    Attributes:
+        bits: Width of a level; 1 is bipolar.
+        signed: Whether levels below zero exist (then the grid is narrow, symmetric about zero).
+    """
+
+    bits: int
+    signed: bool = False
+
+    @property
+    def low(self) -> int:
+        """The smallest level."""
+        return -largest_level(self.bits) if self.signed else 0
+
+    @property
+    def high(self) -> int:
+        """The largest level."""
+        return largest_level(self.bits) if self.signed else 2**self.bits - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Signal:
+    """A tensor whose values are levels times a step.
+
+    Attributes:
+        tensor: Handle within the drawing.
+        shape: Channels second, batch first.
+        step: One value, or one per channel.
+        low: The smallest level.
+        odds: Expected share of each level from ``low`` upwards.
+    """
+
+    tensor: str
+    shape: tuple[int, ...]
+    step: Reals
+    low: int
+    odds: Reals
+
+    @property
+    def levels(self) -> Integers:
+        """Every level."""
+        return self.low + np.arange(self.odds.size)
+
+    @property
+    def bits(self) -> int:
+        """Width of an unsigned level."""
+        return int(self.levels[-1]).bit_length()
+
+    @property
+    def mean(self) -> float:
+        """Expected level."""
+        return float(self.odds @ self.levels)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the level."""
+        return float(np.sqrt(self.odds @ self.levels**2 - self.mean**2))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sums:
+    """A tensor of weighted sums, one channel per row of weights.
+
+    Attributes:
+        tensor: Handle within the drawing.
+        shape: Channels second, batch first.
+        step: Value of one unit of a sum; one value, or one per channel.
+        centre: Expected sum of each channel.
+        spread: Standard deviation of each channel's sum.
+    """
+
+    tensor: str
+    shape: tuple[int, ...]
+    step: Reals
+    centre: Reals
+    spread: Reals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Node:
+    op_type: str
+    inputs: tuple[str | TensorProto, ...]
+    output: str
+    attributes: dict[str, int | float | str | list[int]]
+
+
+class Drawing:
+    """A network under construction; `finish` turns it into a model.
+
+    Attributes:
+        random: The source of all weights and parameters.
+    """
+
+    def __init__(self, input_shape: tuple[int, ...], seed: int) -> None:
+        self.random = np.random.default_rng(seed)
+        self._nodes: list[_Node] = []
+        self._shapes: dict[str, tuple[int, ...]] = {"global_in": input_shape}
+        self._annotations: list[onnx.TensorAnnotation] = []
+
+    def node(
+        self,
+        op_type: str,
+        *inputs: str | NDArray[np.generic] | float,
+        shape: tuple[int, ...],
+        **attributes: int | float | str | list[int],
+    ) -> str:
+        """Add a node and return the handle of its output.
+
+        Args:
+            op_type: ONNX's or QONNX's.
+            *inputs: Handles, or constants that become initialisers (numbers as float32).
+            shape: Of the output.
+            **attributes: The node's.
+        """
+        output = f"value{len(self._nodes)}"
+        held = tuple(value if isinstance(value, str) else _constant(value) for value in inputs)
+        self._nodes.append(
+            _Node(op_type=op_type, inputs=held, output=output, attributes=attributes)
+        )
+        self._shapes[output] = shape
+        return output
+
+    def shape(self, tensor: str) -> tuple[int, ...]:
+        """Return the shape of a handle's tensor."""
+        return self._shapes[tensor]
+
+    def image(self) -> Signal:
+        """Return the network's input as an image of 8-bit unsigned pixels."""
+        annotation = onnx.TensorAnnotation(tensor_name="global_in")
+        annotation.quant_parameter_tensor_names.add(key="finn_datatype", value="UINT8")
+        self._annotations.append(annotation)
+        odds = np.full(256, 1 / 256)
+        return Signal(
+            tensor="global_in",
+            shape=self._shapes["global_in"],
+            step=np.array(1.0),
+            low=0,
+            odds=odds,
+        )
+
+    def quantise(self, tensor: str, grid: Grid, step: float | Reals, *, narrow: bool = True) -> str:
+        """Add a quantiser and return its output's handle.
+
+        Args:
+            tensor: Handle of the input.
+            grid: The levels; bipolar if ``grid.bits`` is 1.
+            step: Value of one level; an array goes into the node with that shape.
+            narrow: Whether a signed grid leaves out its most negative level.
+        """
+        return self._quantiser(tensor, self._shapes[tensor], grid, step, narrow=narrow)
+
+    def _quantiser(
+        self,
+        source: str | NDArray[np.generic],
+        shape: tuple[int, ...],
+        grid: Grid,
+        step: float | Reals,
+        *,
+        narrow: bool = True,
+    ) -> str:
+        if grid.bits == 1:
+            return self.node("BipolarQuant", source, np.full(1, step, np.float32), shape=shape)
+        return self.node(
+            "Quant",
+            source,
+            np.asarray(step, np.float32),
+            0.0,
+            float(grid.bits),
+            shape=shape,
+            narrow=int(grid.signed and narrow),
+            rounding_mode="ROUND",
+            signed=int(grid.signed),
+        )
+
+    def weights(self, levels: Integers, bits: int, step: float | Reals) -> str:
+        """Add a tensor of quantised weights; ``step`` broadcasts against the levels."""
+        values = (levels * step).astype(np.float32)
+        return self._quantiser(values, levels.shape, Grid(bits=bits, signed=True), step)
+
+    def draw(
+        self, source: Signal, channels: int, fan_in: int, bits: int, accumulator: int | None
+    ) -> Integers:
+        """Draw weight levels, shape [channels, fan-in], for sums over that source."""
+        inputs = (int(source.levels[0]), int(source.levels[-1]))
+        return draw_weights(self.random, (channels, fan_in), bits, inputs, accumulator)
+
+    def sums(self, tensor: str, source: Signal, levels: Integers, step: float | Reals) -> Sums:
+        """Describe the weighted sums a node computes, for the normalisation that follows.
+
+        Args:
+            tensor: Handle of the node's output.
+            source: What is summed.
+            levels: The weights, shape [channels, fan-in].
+            step: Of the weights; one value or one per channel.
+        """
+        return Sums(
+            tensor=tensor,
+            shape=self._shapes[tensor],
+            step=source.step * np.asarray(step, np.float64),
+            centre=np.rint(levels.sum(axis=1) * source.mean),
+            spread=np.sqrt((levels**2).sum(axis=1)) * source.deviation,
+        )
+
+    def convolution(
+        self,
+        source: Signal,
+        channels: int,
+        kernel: int,
+        *,
+        bits: int,
+        stride: int = 1,
+        padding: int = 0,
+        depthwise: bool = False,
+        step: float | Reals | None = None,
+        accumulator: int | None = None,
+    ) -> Sums:
+        """Add a square convolution with fresh weights.
+
+        Args:
+            source: Image, [1, channels, height, width].
+            channels: Output channels.
+            kernel: Height and width of the window.
+            bits: Of a weight.
+            stride: In both directions.
+            padding: Zeros on each side.
+            depthwise: One window per channel instead of one over all channels.
+            step: Of the weights, one or one per output channel; None chooses one.
+            accumulator: Width in bits of the widest channel's sum, or None.
+        """
+        depth = 1 if depthwise else source.shape[1]
+        fan_in = depth * kernel * kernel
+        levels = self.draw(source, channels, fan_in, bits, accumulator)
+        step = np.asarray(weight_step(fan_in, bits) if step is None else step)
+        shaped = step.reshape(-1, 1, 1, 1) if step.ndim else step
+        weights = self.weights(levels.reshape(channels, depth, kernel, kernel), bits, shaped)
+        size = (source.shape[2] + 2 * padding - kernel) // stride + 1
+        tensor = self.node(
+            "Conv",
+            source.tensor,
+            weights,
+            shape=(1, channels, size, size),
+            dilations=[1, 1],
+            group=source.shape[1] if depthwise else 1,
+            kernel_shape=[kernel, kernel],
+            pads=[padding] * 4,
+            strides=[stride, stride],
+        )
+        return self.sums(tensor, source, levels, step)
+
+    def product(self, source: Signal, features: int, *, bits: int) -> Sums:
+        """Add a matrix product of a [1, features] signal with fresh weights of step 1."""
+        levels = self.draw(source, features, source.shape[1], bits, None)
+        weights = self.weights(levels.T, bits, 1.0)
+        tensor = self.node("MatMul", source.tensor, weights, shape=(1, features))
+        return self.sums(tensor, source, levels, 1.0)
+
+    def product_of_rows(
+        self,
+        source: Signal,
+        features: int,
+        *,
+        bits: int,
+        step: float | Reals | None = None,
+        accumulator: int | None = None,
+    ) -> Sums:
+        """Add a matrix product whose weights are stored one neuron a row, as torch does.
+
+        Args:
+            source: Shape [1, features].
+            features: Neurons.
+            bits: Of a weight.
+            step: Of the weights, one or one per neuron; None chooses one.
+            accumulator: Width in bits of the widest neuron's sum, or None.
+        """
+        fan_in = source.shape[1]
+        levels = self.draw(source, features, fan_in, bits, accumulator)
+        step = np.asarray(weight_step(fan_in, bits) if step is None else step)
+        weights = self.weights(levels, bits, step.reshape(-1, 1) if step.ndim else step)
+        turned = self.node("Transpose", weights, shape=(fan_in, features), perm=[1, 0])
+        tensor = self.node("MatMul", source.tensor, turned, shape=(1, features))
+        return self.sums(tensor, source, levels, step)
+
+    def channel_steps(self, channels: int, step: float) -> Reals:
+        """Return a step per channel: the given one, or half of it, by chance."""
+        return step * 2.0 ** -self.random.integers(0, 2, channels).astype(np.float64)
+
+    def flatten(self, source: Signal) -> Signal:
+        """Reshape an image of one pixel to [1, channels]."""
+        shape = source.shape[:2]
+        tensor = self.node("Reshape", source.tensor, np.array([1, -1]), shape=shape)
+        return replace(source, tensor=tensor, shape=shape)
+
+    def activation(
+        self,
+        sums: Sums,
+        grid: Grid,
+        *,
+        step: Reals | float,
+        centre: float = 0.0,
+    ) -> Signal:
+        """Normalise sums, rectify them if the grid has no sign, and quantise them.
+
+        The gain is the power of two that spreads a channel's sums over the grid. Scaled sums and
+        the quantiser's boundaries are whole multiples of a power of two; the bias is an odd
+        multiple of half of it, so that half is the least distance to a boundary.
+
+        Args:
+            sums: What to normalise.
+            grid: Levels of the result.
+            step: Of the result; one value, or one per channel.
+            centre: Expected level before rounding; below zero makes most levels zero.
+        """
+        channels = sums.shape[1]
+        reach = 1.0 if grid.high == 1 else grid.high / 2
+        out = np.broadcast_to(np.asarray(step, np.float64), (channels,))
+        unit = np.broadcast_to(sums.step, (channels,))
+        gain = 2.0 ** np.rint(np.log2(reach * out / (unit * sums.spread)))
+        finest = np.minimum(lowest_bit(unit * gain), lowest_bit(out) / 2) / 2
+        wanted = (centre + self.random.uniform(-0.5, 0.5, channels)) * out
+        bias = (2 * np.floor(wanted / (2 * finest)) + 1) * finest
+        tensor = self.node(
+            "BatchNormalization",
+            sums.tensor,
+            *(
+                values.astype(np.float32)
+                for values in (gain, bias, sums.centre * unit, np.full(channels, 1 - _EPSILON))
+            ),
+            shape=sums.shape,
+            epsilon=_EPSILON,
+            momentum=0.9,
+        )
+        sigma = float(np.mean(sums.spread * unit * gain / out))
+        odds = normal_odds(grid.low, grid.high, max(sigma, 1e-3), centre)
+        if grid.bits == 1:
+            odds = np.array([0.5, 0.0, 0.5])
+        if not grid.signed:
+            tensor = self.node("Relu", tensor, shape=sums.shape)
+        shaped = out.reshape(1, -1, 1, 1) if np.ndim(step) else np.asarray(step, np.float64)
+        tensor = self.quantise(tensor, grid, shaped)
+        return Signal(
+            tensor=tensor,
+            shape=sums.shape,
+            step=np.asarray(step, np.float64),
+            low=grid.low,
+            odds=odds,
+        )
+
+    def requantise(self, source: Signal, bits: int, ratio: float) -> Signal:
+        """Rectify an unsigned signal and quantise it anew.
+
+        Args:
+            source: What to quantise.
+            bits: Of the result.
+            ratio: New step over old step; an odd number over any whole number keeps every old
+                level off the boundaries between new ones.
+        """
+        grid = Grid(bits=bits)
+        tensor = self.node("Relu", source.tensor, shape=source.shape)
+        step = source.step * ratio
+        return Signal(
+            tensor=self.quantise(tensor, grid, step),
+            shape=source.shape,
+            step=step,
+            low=0,
+            odds=rounded(source.odds, 1 / ratio, grid.high),
+        )
+
+    def join(self, one: Signal, other: Signal) -> Signal:
+        """Add two unsigned signals of equal step."""
+        return replace(
+            one,
+            tensor=self.node("Add", one.tensor, other.tensor, shape=one.shape),
+            odds=np.convolve(one.odds, other.odds),
+        )
+
+    def largest(self, source: Signal, kernel: int, stride: int, padding: int = 0) -> Signal:
+        """Add a square max pooling."""
+        size = (source.shape[2] + 2 * padding - kernel) // stride + 1
+        shape = (1, source.shape[1], size, size)
+        tensor = self.node(
+            "MaxPool",
+            source.tensor,
+            shape=shape,
+            ceil_mode=0,
+            dilations=[1, 1],
+            kernel_shape=[kernel, kernel],
+            pads=[padding] * 4,
+            strides=[stride, stride],
+        )
+        odds = largest_of(source.odds, kernel * kernel)
+        return replace(source, tensor=tensor, shape=shape, odds=odds)
+
+    def average(self, source: Signal, stride: int, bits: int) -> Signal:
+        """Add the global average the way brevitas writes it: mean, times size, truncated.
+
+        `Trunc` divides by two to the number of dropped bits and keeps the input's scale.
+
+        Args:
+            source: Unsigned image of one step.
+            stride: As written in the pooling node; one window covers the image.
+            bits: Of the result.
+        """
+        _, channels, size, _ = source.shape
+        highest = int(source.levels[-1]) * size * size
+        sum_bits = highest.bit_length()
+        shape = (1, channels, 1, 1)
+        mean = self.node(
+            "AveragePool",
+            source.tensor,
+            shape=shape,
+            ceil_mode=0,
+            count_include_pad=1,
+            kernel_shape=[size, size],
+            pads=[0] * 4,
+            strides=[stride, stride],
+        )
+        total = self.node("Mul", mean, float(size * size), shape=shape)
+        tensor = self.node(
+            "Trunc",
+            total,
+            np.asarray(source.step, np.float32),
+            0.0,
+            float(sum_bits),
+            float(bits),
+            shape=shape,
+            rounding_mode="FLOOR",
+        )
+        dropped = max(0, sum_bits - bits)
+        sigma = max(source.deviation * size, 1e-3) / 2**dropped
+        centre = source.mean * size * size / 2**dropped
+        return Signal(
+            tensor=tensor,
+            shape=shape,
+            step=source.step * 2.0 ** (max(0, bits - sum_bits)),
+            low=0,
+            odds=normal_odds(0, 2**bits - 1, sigma, centre),
+        )
+
+    def classifier(
+        self, source: Signal, classes: int, *, bits: int, accumulator: int | None = None
+    ) -> str:
+        """Add a fully connected layer behind an image of one pixel; return its output's handle.
+
+        The bias, quantised to 32 bits, takes away the expected sum: else one class always wins.
+        """
+        source = self.flatten(source)
+        levels = self.draw(source, classes, source.shape[1], bits, accumulator)
+        step = weight_step(source.shape[1], bits)
+        weights = self.weights(levels, bits, step)
+        unit = source.step * step
+        biases = self.random.integers(-200, 201, classes) - np.rint(
+            levels.sum(axis=1) * source.mean
+        )
+        bias = self.node(
+            "Quant",
+            (biases * unit).astype(np.float32),
+            np.full(1, unit, np.float32),
+            0.0,
+            32.0,
+            shape=(classes,),
+            narrow=0,
+            rounding_mode="ROUND",
+            signed=1,
+        )
+        return self.node(
+            "Gemm",
+            source.tensor,
+            weights,
+            bias,
+            shape=(1, classes),
+            alpha=1.0,
+            beta=1.0,
+            transB=1,
+        )
+
+    def finish(self, name: str, output: str) -> onnx.ModelProto:
+        """Return the model, its nodes sorted by distance from the inputs and named by order.
+
+        Args:
+            name: Of the graph.
+            output: Handle of the network's output, which is renamed ``global_out``.
+        """
+        nodes = self._sorted()
+        counts: dict[str, int] = {}
+        names: dict[str, str] = {}
+        for node in nodes:
+            index = counts.get(node.op_type, 0)
+            counts[node.op_type] = index + 1
+            names[node.output] = f"{node.op_type}_{index}"
+        tensors = {handle: f"{title}_out0" for handle, title in names.items()}
+        tensors |= {"global_in": "global_in", output: "global_out"}
+        graph = onnx.GraphProto(name=name)
+        graph.input.append(_value("global_in", self._shapes["global_in"]))
+        graph.output.append(_value("global_out", self._shapes[output]))
+        for node in nodes:
+            title = names[node.output]
+            inputs: list[str] = []
+            held = 0
+            for source in node.inputs:
+                if isinstance(source, str):
+                    inputs.append(tensors[source])
+                    continue
+                source.name = f"{title}_param{held}"
+                held += 1
+                inputs.append(source.name)
+                graph.initializer.append(source)
+            domain = QONNX_DOMAIN if node.op_type in _QONNX_OPS else ""
+            graph.node.append(
+                helper.make_node(
+                    node.op_type,
+                    inputs,
+                    [tensors[node.output]],
+                    name=title,
+                    domain=domain,
+                    **node.attributes,
+                )
+            )
+            if node.output != output:
+                graph.value_info.append(_value(tensors[node.output], self._shapes[node.output]))
+        graph.quantization_annotation.extend(self._annotations)
+        imports = [helper.make_opsetid("", _OPSET), helper.make_opsetid(QONNX_DOMAIN, 1)]
+        return helper.make_model(
+            graph, producer_name="elasticdf", ir_version=_IR_VERSION, opset_imports=imports
+        )
+
+    def _sorted(self) -> list[_Node]:
+        depth = {"global_in": 0}
+        for node in self._nodes:
+            sources = [depth[source] for source in node.inputs if isinstance(source, str)]
+            depth[node.output] = 1 + max(sources, default=0)
+        return sorted(self._nodes, key=lambda node: depth[node.output])
+
+
+def _constant(value: NDArray[np.generic] | float) -> TensorProto:
+    if isinstance(value, float):
+        return numpy_helper.from_array(np.array(value, np.float32))
+    return numpy_helper.from_array(value)
+
+
+def _value(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
