@@ -242,6 +242,18 @@ class Board:
         """Return the logic that using a bank builds, or None if the shell or the part has it."""
         return next((c for c in self.controllers if tag in c.banks), None)
 
+    @property
+    def home_controller(self) -> MemoryController | None:
+        """The logic behind the banks that host buffers use first, or None if none is needed.
+
+        The smallest, then the lowest on the board: HBM where there is any, else the first DDR.
+        """
+        return min(
+            self.controllers,
+            key=lambda c: (c.resources.lut, self.die_index(c.die)),
+            default=None,
+        )
+
 
 def _pick(kind: str, key: Key, table: dict[Key, Value], board: str) -> Value:
     if key not in table:

@@ -1,0 +1,144 @@
+"""Network ports in use: addresses, and socket rows that match at both ends by construction.
+
+A row is made for both ends of a stream at once, so no end can disagree with the other. The last
+octet of every address is unique, because the stack's ARP table is indexed by it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from elasticdf.artifact.deployment import NetworkPort, NetworkStream, Socket, StreamEnd
+from elasticdf.errors import UserError
+from elasticdf.hardware import Cluster
+from elasticdf.hardware.cluster import PortId
+from elasticdf.hardware.framing import BEAT_BYTES, MAX_PAYLOAD_BYTES
+
+RECEIVE_BUFFER_BYTES = 48 * 1024
+"""What a port holds before it drops: 512 + 256 beats of 64 bytes (VNx's receive FIFOs)."""
+
+_FIRST_OCTET = 10
+_SOURCE_UDP_PORT = 60_000
+_TARGET_UDP_PORT = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressing:
+    """Choices that hold for the whole network.
+
+    Attributes:
+        subnet: First three octets of the /24 all ports share.
+        rsfec: Whether forward error correction is on; switches and copper cables may ask for it.
+    """
+
+    subnet: str = "192.168.10"
+    rsfec: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """A stream on its way over one cable or switch."""
+
+    source: StreamEnd
+    target: StreamEnd
+    origin: PortId
+    destination: PortId
+
+
+def connect(hops: Iterable[Hop], cluster: Cluster) -> tuple[NetworkStream, ...]:
+    """Give every hop its socket rows and window.
+
+    Raises:
+        UserError: A port has fewer rows than streams.
+    """
+    listed = tuple(hops)
+    rows: Counter[PortId] = Counter()
+    receivers = Counter(hop.destination for hop in listed)
+    links = []
+    for index, hop in enumerate(listed):
+        share = RECEIVE_BUFFER_BYTES // receivers[hop.destination]
+        links.append(
+            NetworkStream(
+                id=index,
+                source=hop.source,
+                target=hop.target,
+                source_board=hop.origin[0],
+                source_qsfp=hop.origin[1],
+                source_row=_next_row(rows, hop.origin, cluster),
+                target_board=hop.destination[0],
+                target_qsfp=hop.destination[1],
+                target_row=_next_row(rows, hop.destination, cluster),
+                window_bytes=max(share // BEAT_BYTES * BEAT_BYTES, MAX_PAYLOAD_BYTES),
+            )
+        )
+    return tuple(links)
+
+
+def network_ports(
+    links: Iterable[NetworkStream], cluster: Cluster, addressing: Addressing
+) -> tuple[NetworkPort, ...]:
+    """Return the ports that carry something, by board and number."""
+    rows: dict[PortId, list[Socket]] = defaultdict(list)
+    peers: dict[PortId, set[PortId]] = defaultdict(set)
+    octets = _octets(cluster)
+    for link in links:
+        source = (link.source_board, link.source_qsfp)
+        target = (link.target_board, link.target_qsfp)
+        ends = (
+            (source, target, link.source_row, _SOURCE_UDP_PORT, _TARGET_UDP_PORT),
+            (target, source, link.target_row, _TARGET_UDP_PORT, _SOURCE_UDP_PORT),
+        )
+        for here, there, row, my_base, their_base in ends:
+            peers[here].add(there)
+            rows[here].append(
+                Socket(
+                    row=row,
+                    their_ip=f"{addressing.subnet}.{octets[there]}",
+                    their_port=their_base + link.id,
+                    my_port=my_base + link.id,
+                )
+            )
+    return tuple(
+        NetworkPort(
+            board=port[0],
+            qsfp=port[1],
+            die=cluster.boards[port[0]].port(port[1]).die,
+            mac=_mac(octets[port]),
+            ip=f"{addressing.subnet}.{octets[port]}",
+            gateway=f"{addressing.subnet}.1",
+            mask="255.255.255.0",
+            rsfec=addressing.rsfec,
+            sockets=tuple(sorted(rows[port], key=lambda socket: socket.row)),
+            arp=tuple(
+                (f"{addressing.subnet}.{octets[peer]}", _mac(octets[peer]))
+                for peer in sorted(peers[port])
+            ),
+        )
+        for port in sorted(rows)
+    )
+
+
+def _next_row(rows: Counter[PortId], port: PortId, cluster: Cluster) -> int:
+    row = rows[port]
+    board = cluster.boards[port[0]]
+    limit = board.port(port[1]).sockets
+    if row >= limit:
+        raise UserError(
+            f"port {port[1]} of board {port[0]} ({board.name}) has {limit} sockets, more streams "
+            "need one; use fewer replicas, or another port or board"
+        )
+    rows[port] += 1
+    return row
+
+
+def _octets(cluster: Cluster) -> dict[PortId, int]:
+    """Number all ports of the cluster, used or not, so that addresses do not depend on the plan."""
+    ports = [(i, port.number) for i, board in enumerate(cluster.boards) for port in board.ports]
+    return {port: _FIRST_OCTET + index for index, port in enumerate(ports)}
+
+
+def _mac(octet: int) -> str:
+    """Return an address that VNx keeps: it overwrites the last byte with the IP's last octet."""
+    return f"00:0a:35:ed:00:{octet:02x}"
