@@ -1,0 +1,1 @@
+"""What layers cost: profiles, estimates of layers and networks, calibration from builds."""
