@@ -36,6 +36,8 @@ from elasticdf.layers.kind import padded
 from elasticdf.records import encode
 from partitioner.plan import Mode, Plan
 
+__all__ = ["STREAM_DEPTH", "binary_stem", "deploy", "folded", "plan_digest", "relays_of"]
+
 STREAM_DEPTH = 32
 """Words buffered on a stream between two kernels; enough to decouple them, free in LUT RAM."""
 

@@ -20,7 +20,7 @@ from elasticdf.hardware.cluster import (
     load_cluster,
     parse_target,
 )
-from elasticdf.hardware.load import boards, load_board
+from elasticdf.hardware.load import board_names, load_board
 
 __all__ = [
     "AutoTarget",
@@ -37,7 +37,7 @@ __all__ = [
     "NetworkPort",
     "Shell",
     "Switch",
-    "boards",
+    "board_names",
     "load_board",
     "load_cluster",
     "parse_target",

@@ -142,7 +142,7 @@ class _BoardTable:
     port: tuple[_PortTable, ...] = ()
 
 
-def boards() -> tuple[str, ...]:
+def board_names() -> tuple[str, ...]:
     """Return the names of the known boards, sorted."""
     return tuple(
         sorted(
@@ -160,7 +160,7 @@ def load_board(name: str) -> Board:
     Raises:
         UserError: No such board; the message suggests the nearest name.
     """
-    known = boards()
+    known = board_names()
     if name not in known:
         close = difflib.get_close_matches(name.lower()[:_NAME_LIMIT], known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known boards: {', '.join(known)}"

@@ -7,14 +7,14 @@ from importlib.resources import files
 import pytest
 
 from elasticdf.errors import UserError
-from elasticdf.hardware import BuildFlow, boards, load_board
+from elasticdf.hardware import BuildFlow, board_names, load_board
 from elasticdf.hardware.load import read_board
 
 U250 = (files("elasticdf.hardware") / "boards/u250.toml").read_text()
 
 
 def test_the_known_boards() -> None:
-    assert boards() == (
+    assert board_names() == (
         "pynq-z1",
         "pynq-z2",
         "u200",
@@ -27,7 +27,7 @@ def test_the_known_boards() -> None:
     )
 
 
-@pytest.mark.parametrize("name", boards())
+@pytest.mark.parametrize("name", board_names())
 def test_every_board_loads_and_is_whole(name: str) -> None:
     board = load_board(name)
     assert board.name == name
