@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from elasticdf.ir import AttributeValue, Resources
+from elasticdf.errors import UserError
+from elasticdf.ir import RESOURCE_NAMES, AttributeValue, Resources
+from elasticdf.records import decode, encode, expect_table, refuse_unknown
 
 PLAN_SCHEMA = "elasticdf.plan/1"
 
@@ -217,3 +219,201 @@ class Plan:
         return next(
             (a.board, a.die) for a in self.assignments if (a.replica, a.layer) == (replica, layer)
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of ``plan.json``; `extra` is merged into it."""
+        return {
+            "schema": PLAN_SCHEMA,
+            "network": self.network,
+            "mode": self.mode.value,
+            "clock_hz": self.clock_hz,
+            "replicas": self.replicas,
+            "frames_per_second": self.frames_per_second,
+            "interval_cycles": self.interval_cycles,
+            "latency_seconds": self.latency_seconds,
+            "costs": self.costs,
+            "cluster": {
+                "name": self.cluster,
+                "boards": encode(self.boards),
+                "links": [_link_to_json(link) for link in self.links],
+            },
+            "certificate": self.certificate.to_json(),
+            "assignments": [
+                {**encode(a), "resources": a.resources.to_json()} for a in self.assignments
+            ],
+            "crossings": [_crossing_to_json(crossing) for crossing in self.crossings],
+            "utilisation": encode(self.utilisation),
+            "links": [_link_to_json(link) for link in self.links],
+            "notes": list(self.notes),
+            **encode(self.extra),
+        }
+
+    @staticmethod
+    def from_json(document: Any, where: str = "plan.json") -> Plan:
+        """Inverse of `to_json`; keys that are not the plan's own become `extra`.
+
+        Args:
+            document: What the JSON parser gave.
+            where: Name of the file, for messages.
+
+        Raises:
+            UserError: A key is missing or of the wrong type, or the document says infeasible.
+        """
+        table = expect_table(document, where)
+        if table.get("schema") != PLAN_SCHEMA:
+            raise UserError(
+                f"{where}: schema is {table.get('schema')!r}, {PLAN_SCHEMA!r} is needed; "
+                "make the plan with elasticdf partition"
+            )
+        if expect_table(table.get("certificate"), f"{where}, certificate").get("outcome") == (
+            Outcome.INFEASIBLE
+        ):
+            raise UserError(
+                f"{where} says that the request was infeasible; there is nothing to build, "
+                "see its explanation"
+            )
+        cluster = expect_table(table.get("cluster"), f"{where}, cluster")
+        refuse_unknown(cluster, ("name", "boards", "links"), f"{where}, cluster")
+        flat = {
+            **{key: table[key] for key in _PLAIN_KEYS if key in table},
+            "cluster": cluster.get("name"),
+            "boards": cluster.get("boards"),
+            "links": [_renamed(link, where) for link in _list(table, "links", where)],
+            "crossings": [_renamed(c, where) for c in _list(table, "crossings", where)],
+            "assignments": [],
+        }
+        plain = decode(_Plain, flat, where)
+        assignments = tuple(
+            _assignment(entry, f"{where}, assignments[{i}]")
+            for i, entry in enumerate(_list(table, "assignments", where))
+        )
+        return Plan(
+            **{name: getattr(plain, name) for name in _PLAIN_FIELDS},
+            assignments=assignments,
+            extra={key: table[key] for key in table if key not in _OWN_KEYS},
+        )
+
+
+def infeasible_document(
+    *,
+    network: str,
+    mode: Mode,
+    clock_hz: int,
+    cluster: str,
+    boards: tuple[PlannedBoard, ...],
+    certificate: Mapping[str, Any],
+    explanation: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return ``plan.json`` of a request that has no answer: a plan without assignments.
+
+    Args:
+        network: Name of the graph.
+        mode: That was asked for.
+        clock_hz: That was asked for.
+        cluster: Name of the target.
+        boards: Its boards.
+        certificate: Solver, seed and seconds; the outcome is added.
+        explanation: Conflict, shortfall and remedies.
+    """
+    return {
+        "schema": PLAN_SCHEMA,
+        "network": network,
+        "mode": mode.value,
+        "clock_hz": clock_hz,
+        "replicas": 0,
+        "cluster": {"name": cluster, "boards": encode(boards), "links": []},
+        "certificate": {**certificate, "outcome": Outcome.INFEASIBLE.value},
+        "assignments": [],
+        "crossings": [],
+        "utilisation": [],
+        "links": [],
+        "explanation": encode(explanation),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plain:
+    """The keys of ``plan.json`` that `elasticdf.records` can read; attributes are freer."""
+
+    network: str
+    mode: Mode
+    clock_hz: int
+    replicas: int
+    interval_cycles: int
+    frames_per_second: float
+    latency_seconds: float
+    cluster: str
+    boards: tuple[PlannedBoard, ...]
+    links: tuple[LinkLoad, ...]
+    certificate: Certificate
+    crossings: tuple[Crossing, ...]
+    utilisation: tuple[Utilisation, ...]
+    costs: str
+    assignments: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+_PLAIN_FIELDS = tuple(name for name in _Plain.__slots__ if name != "assignments")
+_PLAIN_KEYS = tuple(
+    name for name in _PLAIN_FIELDS if name not in ("cluster", "boards", "links", "crossings")
+)
+_OWN_KEYS = ("schema", "cluster", "assignments", "links", "crossings", *_PLAIN_KEYS)
+
+
+def _list(table: Mapping[str, Any], key: str, where: str) -> list[Any]:
+    value = table.get(key)
+    if not isinstance(value, list):
+        raise UserError(f"{where}: key {key!r} is {value!r:.60}, a list is needed")
+    return value
+
+
+def _crossing_to_json(crossing: Crossing) -> dict[str, Any]:
+    document = encode(crossing)
+    return {_WORDS.get(key, key): value for key, value in document.items()}
+
+
+def _link_to_json(link: LinkLoad) -> dict[str, Any]:
+    return {_WORDS.get(key, key): value for key, value in encode(link).items()}
+
+
+_WORDS = {"origin": "from", "destination": "to"}
+"""Our field names and those of ``plan.json`` (``from`` is no name in Python)."""
+
+
+def _renamed(entry: Any, where: str) -> dict[str, Any]:
+    back = {word: name for name, word in _WORDS.items()}
+    return {back.get(key, key): value for key, value in expect_table(entry, where).items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PlainAssignment:
+    replica: int
+    layer: str
+    board: int
+    die: str
+    cycles: int
+
+
+def _assignment(entry: Any, where: str) -> Assignment:
+    table = expect_table(entry, where)
+    free = ("attributes", "resources")
+    plain = decode(_PlainAssignment, {key: table[key] for key in table if key not in free}, where)
+    resources = expect_table(table.get("resources"), f"{where}, resources")
+    refuse_unknown(resources, RESOURCE_NAMES, f"{where}, resources")
+    for name in RESOURCE_NAMES:
+        amount = resources.get(name)
+        if not (isinstance(amount, int) or (name == "ff" and amount is None)):
+            raise UserError(f"{where}, resources, {name} is {amount!r}, a whole number is needed")
+    attributes = expect_table(table.get("attributes"), f"{where}, attributes")
+    return Assignment(
+        replica=plain.replica,
+        layer=plain.layer,
+        board=plain.board,
+        die=plain.die,
+        cycles=plain.cycles,
+        attributes={
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in attributes.items()
+        },
+        resources=Resources.from_json(resources),
+    )

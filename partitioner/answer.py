@@ -1,0 +1,284 @@
+"""From numbers back to domain words: a verified placement becomes a `Plan`.
+
+Refuses placements the independent verifier does not accept.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from fractions import Fraction
+
+from elasticdf.hardware.cluster import Cluster
+from elasticdf.hardware.framing import CABLE_LATENCY_SECONDS, SWITCH_LATENCY_SECONDS
+from elasticdf.ir import RESOURCE_NAMES
+from partitioner.choices import Choices
+from partitioner.lower import carried_bits, padded
+from partitioner.plan import (
+    Assignment,
+    Certificate,
+    Crossing,
+    CrossingKind,
+    LinkLoad,
+    Mode,
+    Outcome,
+    Place,
+    Plan,
+    PlannedBoard,
+    Proof,
+    Utilisation,
+)
+from partitioner.problem import Problem
+from partitioner.request import Request
+from partitioner.solution import Hop, Placement
+from partitioner.verify import Loads, check, copies, stops
+
+
+def assemble(
+    request: Request,
+    cluster: Cluster,
+    problem: Problem,
+    placement: Placement,
+    choices: Choices,
+    *,
+    interval_cycles: int,
+    certificate: Certificate,
+) -> Plan:
+    """Return the plan a placement means.
+
+    Args:
+        request: What was asked.
+        cluster: The boards.
+        problem: What was solved.
+        placement: Its answer.
+        choices: Per layer, what the options mean.
+        interval_cycles: Cycles between two frames of the slowest replica.
+        certificate: What is proven.
+    """
+    loads = check(problem, placement)
+    crossings = tuple(_crossings(request, problem, placement, choices))
+    return Plan(
+        network=request.graph.name,
+        mode=request.mode,
+        clock_hz=request.clock_hz,
+        replicas=problem.replicas,
+        interval_cycles=interval_cycles,
+        frames_per_second=float(Fraction(problem.replicas * request.clock_hz, interval_cycles)),
+        latency_seconds=_latency(request, cluster, problem, placement, choices),
+        cluster=cluster.name,
+        boards=tuple(
+            PlannedBoard(id=i, board=b.name, dies=tuple(d.name for d in b.dies))
+            for i, b in enumerate(cluster.boards)
+        ),
+        links=tuple(_links(request, problem, placement, choices, interval_cycles)),
+        certificate=certificate,
+        assignments=tuple(_assignments(problem, placement, choices)),
+        crossings=crossings,
+        utilisation=tuple(_utilisation(problem, loads)),
+        costs=request.costs,
+        notes=_notes(request, problem, placement, choices),
+    )
+
+
+def _place(problem: Problem, region: int) -> Place:
+    record = problem.regions[region]
+    return (-1 if record.board is None else record.board, record.die)
+
+
+def _assignments(problem: Problem, placement: Placement, choices: Choices) -> Iterator[Assignment]:
+    for position, replica, item in copies(problem):
+        choice = choices[item][placement.options[position]]
+        board, die = _place(problem, placement.regions[position])
+        yield Assignment(
+            replica=replica,
+            layer=problem.items[item].name,
+            board=board,
+            die=die,
+            attributes=choice.attributes,
+            cycles=choice.cycles,
+            resources=choice.resources,
+        )
+
+
+def _width(problem: Problem, placement: Placement, choices: Choices, index: int) -> int:
+    """Return the unpadded width of the stream of one arc of one replica."""
+    replica, arc_index = divmod(index, len(problem.arcs))
+    arc = problem.arcs[arc_index]
+    option = placement.options[replica * len(problem.items) + arc.source]
+    return max(choices[arc.source][option].output_bits, default=0)
+
+
+def _crossings(
+    request: Request, problem: Problem, placement: Placement, choices: Choices
+) -> Iterator[Crossing]:
+    for index, route in enumerate(placement.routes):
+        if not route:
+            continue
+        replica, arc_index = divmod(index, len(problem.arcs))
+        arc = problem.arcs[arc_index]
+        start = placement.regions[replica * len(problem.items) + arc.source]
+        trail = stops(problem, start, route)
+        kinds = {problem.links[link].kind for link, _ in route}
+        yield Crossing(
+            replica=replica,
+            source=problem.items[arc.source].name,
+            target=problem.items[arc.target].name,
+            kind=next(
+                kind
+                for kind in (CrossingKind.HOST, CrossingKind.BOARD, CrossingKind.DIE)
+                if kind in kinds
+            ),
+            origin=_place(problem, trail[0]),
+            destination=_place(problem, trail[-1]),
+            route=tuple(_place(problem, r) for r in trail if not problem.regions[r].is_hub),
+            bits_per_frame=arc.bits_per_frame,
+            wires=padded(_width(problem, placement, choices, index)),
+        )
+
+
+def _utilisation(problem: Problem, loads: Loads) -> Iterator[Utilisation]:
+    for index in problem.places:
+        region = problem.regions[index]
+        board, die = _place(problem, index)
+        for r, name in enumerate(RESOURCE_NAMES):
+            yield Utilisation(
+                board=board,
+                die=die,
+                resource=name,
+                used=loads.resources[index][r],
+                available=region.capacity[r],
+                limit=region.limits[r],
+            )
+
+
+def _links(
+    request: Request,
+    problem: Problem,
+    placement: Placement,
+    choices: Choices,
+    interval_cycles: int,
+) -> Iterator[LinkLoad]:
+    """Yield each direction of each pair of network ports that streams run between."""
+    bits: dict[tuple[tuple[int, int], tuple[int, int]], Fraction] = defaultdict(Fraction)
+    capacity: dict[tuple[tuple[int, int], tuple[int, int]], int] = {}
+    rate = Fraction(request.clock_hz, interval_cycles)
+    for index, route in enumerate(placement.routes):
+        frame = problem.arcs[index % len(problem.arcs)].bits_per_frame
+        carried = carried_bits(frame, _width(problem, placement, choices, index), request.mode)
+        for origin, destination, most in _port_pairs(problem, route):
+            bits[origin, destination] += carried * rate
+            capacity[origin, destination] = most
+    for ends in sorted(bits):
+        yield LinkLoad(
+            origin=ends[0],
+            destination=ends[1],
+            load_bits_per_second=float(bits[ends]),
+            capacity_bits_per_second=float(capacity[ends]),
+        )
+
+
+def _port_pairs(
+    problem: Problem, route: tuple[Hop, ...]
+) -> Iterator[tuple[tuple[int, int], tuple[int, int], int]]:
+    """Yield the network ports a route leaves and enters; a switch is between two hops."""
+    left: tuple[int, int] | None = None
+    for link_index, forward in route:
+        link = problem.links[link_index]
+        near, far = link.ends if forward else link.ends[::-1]
+        if near.port is not None:
+            left = (_place(problem, near.region)[0], near.port)
+        if far.port is not None and left is not None and link.bits_per_second is not None:
+            yield left, (_place(problem, far.region)[0], far.port), link.bits_per_second
+
+
+def _latency(
+    request: Request,
+    cluster: Cluster,
+    problem: Problem,
+    placement: Placement,
+    choices: Choices,
+) -> float:
+    """Return the longest way of one frame through any replica, in seconds.
+
+    Every layer counts its cycles for a whole frame (FINN's critical path, an upper estimate), every
+    network hop its measured latency, every copy through the host two transfers and two launches.
+    """
+    size = len(problem.items)
+    slowest = 0.0
+    for replica in range(problem.replicas):
+        ready = [0.0] * size
+        arriving: dict[int, list[float]] = defaultdict(list)
+        for item in _topological(problem):
+            option = placement.options[replica * size + item]
+            own = choices[item][option].cycles / request.clock_hz
+            ready[item] = max(arriving[item], default=0.0) + own
+            for number, arc in enumerate(problem.arcs):
+                if arc.source == item:
+                    route = placement.routes[replica * len(problem.arcs) + number]
+                    delay = _delay(cluster, problem, route)
+                    arriving[arc.target].append(ready[item] + delay)
+        slowest = max(slowest, *ready)
+    return slowest
+
+
+def _topological(problem: Problem) -> range:
+    return range(len(problem.items))
+
+
+def _delay(cluster: Cluster, problem: Problem, route: tuple[Hop, ...]) -> float:
+    total = 0.0
+    for link_index, _ in route:
+        link = problem.links[link_index]
+        hub = any(problem.regions[r].is_hub for r in link.regions)
+        match link.kind:
+            case CrossingKind.BOARD:
+                total += SWITCH_LATENCY_SECONDS / 2 if hub else CABLE_LATENCY_SECONDS
+            case CrossingKind.HOST:
+                host = cluster.boards[_place(problem, link.ends[0].region)[0]].host_link
+                total += host.transfer_latency_seconds + host.launch_latency_seconds
+            case CrossingKind.DIE:
+                pass
+    return total
+
+
+def _notes(
+    request: Request, problem: Problem, placement: Placement, choices: Choices
+) -> tuple[str, ...]:
+    notes = list(request.graph.notes)
+    unknown = any(
+        choices[item][placement.options[position]].resources.ff is None
+        for position, _, item in copies(problem)
+    )
+    if unknown:
+        notes.append(
+            "Flip-flops of some layers are not known; they count as 0 in the limit on flip-flops."
+        )
+    notes.append(
+        "Latency is FINN's critical path: every layer counts its cycles for a whole frame."
+    )
+    if request.mode is Mode.SOFTWARE:
+        notes.append("The host's copies are counted with large transfers at the measured rate.")
+    return tuple(notes)
+
+
+def certificate(
+    *,
+    solver: str,
+    seed: int,
+    throughput: Proof,
+    crossing_cost: Proof,
+) -> Certificate:
+    """Return the certificate; optimal only if both proofs are closed.
+
+    Its seconds are 0: two runs of one request give the same plan byte for byte, so wall time is
+    told on the terminal and in the run's manifest instead.
+    """
+    closed = max(throughput.gap, crossing_cost.gap) <= 1e-6
+    return Certificate(
+        outcome=Outcome.OPTIMAL if closed else Outcome.FEASIBLE,
+        seconds=0.0,
+        solver=solver,
+        seed=seed,
+        throughput=throughput,
+        crossing_cost=crossing_cost,
+    )

@@ -1,0 +1,70 @@
+"""Limits on what any placement can reach, without search: all regions poured into one.
+
+If the items do not fit into one region with the capacity of all, they fit nowhere. Prices per
+resource (Lagrangian relaxation) make that a proof: items that cost more than the whole machine at
+some prices cannot be placed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from partitioner.packing import Loads, option_amounts, weighted
+from partitioner.problem import Problem, exact
+
+_ROUNDS = 200
+
+
+def pooled_loads(problem: Problem) -> Loads:
+    """Return each option's share of every limit of all regions together.
+
+    Shape (items, options, rows). Means over resources pool only between regions of one capacity, so
+    the limit on a mean is relaxed to the sum over the regions of what each could take.
+    """
+    places = [problem.regions[r] for r in problem.places]
+    parts = sorted({region.part for region in places})
+    amounts = np.concatenate([option_amounts(problem.items, part) for part in parts], axis=1)
+    total = np.sum([region.allowed() for region in places], axis=0).astype(float)
+    rows = [_shares(amounts, total)]
+    for mean in places[0].mean_limits:
+        largest = np.max([region.capacity for region in places], axis=0).astype(float)
+        present = [r for r in mean.resources if largest[r] > 0]
+        weights = np.zeros(len(largest))
+        weights[present] = 1.0 / largest[present]
+        most = sum(
+            float(exact(m.limit)) * len([r for r in m.resources if region.capacity[r]])
+            for region in places
+            for m in region.mean_limits
+            if m.resources == mean.resources
+        )
+        rows.append(_shares(weighted(amounts, weights), np.array([most])))
+    return np.concatenate(rows, axis=2)
+
+
+def _shares(amounts: Loads, total: Loads) -> Loads:
+    finite = np.where(np.isinf(amounts), 0.0, amounts)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = finite / total
+    shares[np.isnan(shares)] = 0.0
+    shares[np.isinf(amounts).any(axis=2)] = np.inf
+    return shares
+
+
+def smallest_share(loads: Loads) -> float:
+    """Return a lower bound on the share of all regions that one replica takes.
+
+    A value above 1 proves that nothing fits; ``floor(1 / share)`` bounds the number of replicas.
+    """
+    finite = np.where(np.isinf(loads), 1e6, loads)
+    everyone = np.arange(len(finite))
+    prices = np.full(finite.shape[2], 1.0 / finite.shape[2])
+    best, step = 0.0, 2.0
+    for _ in range(_ROUNDS):
+        priced = finite @ prices
+        choice = priced.argmin(axis=1)
+        best = max(best, float(priced[everyone, choice].sum()))
+        usage = finite[everyone, choice].sum(axis=0)
+        prices = prices * np.exp(step * (usage - usage.max()) / max(usage.max(), 1e-12))
+        prices = prices / prices.sum()
+        step *= 0.98
+    return best

@@ -1,0 +1,345 @@
+"""The only door to the solvers: a small model in our words, solved by HiGHS or CBC through PuLP.
+
+Rows and variables carry names of the domain. An answer says what is proven: PuLP calls a
+time-limited answer optimal, so its solution status is read, never its status alone. Values leave
+through one function that rounds, checks the rounding and checks every row.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib.metadata import version
+from math import inf
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import highspy
+import pulp
+
+from elasticdf.errors import InternalError, UserError
+
+_ROUNDING = 1e-5
+_ROW_TOLERANCE = 1e-5
+
+Terms = Mapping[int, float]
+"""Coefficients by variable index."""
+
+
+class Status(StrEnum):
+    """What a solver proved about a model."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+    INFEASIBLE = "infeasible"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SolverOptions:
+    """How to solve.
+
+    Attributes:
+        solver: ``highs`` or ``cbc``.
+        time_limit: Seconds of wall time for everything.
+        seed: Random seed of the solver.
+    """
+
+    solver: str = "highs"
+    time_limit: float = 60.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.solver not in _SOLVERS:
+            raise UserError(
+                f"solver {self.solver!r} is not one of {', '.join(_SOLVERS)}; choose one of them"
+            )
+        if not self.time_limit > 0:
+            raise UserError(f"time limit {self.time_limit} s is not positive; give some seconds")
+        if not 0 <= self.seed < 2**31:
+            raise UserError(f"seed {self.seed} is not between 0 and 2147483647; choose another")
+
+    @property
+    def label(self) -> str:
+        """Name and version of the solver for certificates."""
+        return _LABELS[self.solver]
+
+
+class Clock:
+    """The wall time left for a search."""
+
+    def __init__(self, seconds: float) -> None:
+        self._start = monotonic()
+        self._seconds = seconds
+
+    def spent(self) -> float:
+        """Return the seconds since the start."""
+        return monotonic() - self._start
+
+    def left(self) -> float:
+        """Return the seconds left, never below 0."""
+        return max(0.0, self._seconds - self.spent())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the solver said.
+
+    Attributes:
+        status: What is proven.
+        objective: Of the values; infinite without any.
+        bound: Proven lower limit on the objective; infinite if infeasible.
+        values: Per variable; None without a solution. Whole for integer variables.
+    """
+
+    status: Status
+    objective: float
+    bound: float
+    values: tuple[float, ...] | None
+
+    def chosen(self, variable: int) -> bool:
+        """Return whether a binary variable is 1."""
+        if self.values is None:
+            raise InternalError("an answer without values was read")
+        return self.values[variable] > 0.5
+
+
+@dataclass(slots=True)
+class _Row:
+    name: str
+    terms: Terms
+    low: float
+    high: float
+
+
+@dataclass(slots=True)
+class Model:
+    """A mixed-integer linear model to be minimised, under construction."""
+
+    name: str
+    _low: list[float] = field(default_factory=list)
+    _high: list[float] = field(default_factory=list)
+    _integer: list[bool] = field(default_factory=list)
+    _names: list[str] = field(default_factory=list)
+    _rows: list[_Row] = field(default_factory=list)
+    _objective: dict[int, float] = field(default_factory=dict)
+    _start: Sequence[float] | None = None
+
+    def binary(self, name: str) -> int:
+        """Add a variable that is 0 or 1 and return its index."""
+        return self._variable(name, 0, 1, integer=True)
+
+    def continuous(self, name: str, low: float = 0.0, high: float = inf) -> int:
+        """Add a real variable and return its index."""
+        return self._variable(name, low, high, integer=False)
+
+    def _variable(self, name: str, low: float, high: float, *, integer: bool) -> int:
+        self._names.append(name)
+        self._low.append(low)
+        self._high.append(high)
+        self._integer.append(integer)
+        return len(self._names) - 1
+
+    def fix(self, variable: int, value: float) -> None:
+        """Fix a variable."""
+        self._low[variable] = self._high[variable] = value
+
+    def at_most(self, name: str, terms: Terms, most: float) -> None:
+        """Add the row ``sum of terms <= most``."""
+        self._rows.append(_Row(name, terms, -inf, most))
+
+    def equal(self, name: str, terms: Terms, value: float) -> None:
+        """Add the row ``sum of terms == value``."""
+        self._rows.append(_Row(name, terms, value, value))
+
+    def charge(self, terms: Terms, weight: float = 1.0) -> None:
+        """Add terms to the objective."""
+        for variable, coefficient in terms.items():
+            self._objective[variable] = self._objective.get(variable, 0.0) + weight * coefficient
+
+    def start(self, values: Sequence[float]) -> None:
+        """Give the solver a solution to begin with, one value per variable."""
+        self._start = values
+
+    @property
+    def first(self) -> Sequence[float] | None:
+        """The solution to begin with."""
+        return self._start
+
+    @property
+    def has_integers(self) -> bool:
+        """Whether any variable must be whole."""
+        return any(self._integer)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Numbers of variables and rows."""
+        return len(self._names), len(self._rows)
+
+    def solve(
+        self,
+        options: SolverOptions,
+        *,
+        seconds: float | None = None,
+        relaxed: bool = False,
+        gap: float = 1e-6,
+    ) -> Answer:
+        """Return what the solver finds.
+
+        Args:
+            options: Which solver and seed.
+            seconds: Time limit of this call; by default that of the options.
+            relaxed: Whether integer variables may be fractional.
+            gap: Relative distance to the bound at which to stop.
+        """
+        limit = options.time_limit if seconds is None else seconds
+        if limit <= 0:
+            return Answer(status=Status.UNKNOWN, objective=inf, bound=-inf, values=None)
+        return _SOLVERS[options.solver](self, options.seed, limit, relaxed, gap)
+
+    def to_pulp(self) -> tuple[Any, list[Any]]:
+        """Return PuLP's form of the model and its variables in our order."""
+        problem = pulp.LpProblem("model", pulp.LpMinimize)
+        variables = [
+            pulp.LpVariable(
+                f"v{index}",
+                None if low == -inf else low,
+                None if high == inf else high,
+                pulp.LpInteger if integer else pulp.LpContinuous,
+            )
+            for index, (low, high, integer) in enumerate(
+                zip(self._low, self._high, self._integer, strict=True)
+            )
+        ]
+        problem.addVariables(variables)
+        problem.setObjective(_expression(variables, self._objective))
+        for index, row in enumerate(self._rows):
+            sense = pulp.LpConstraintEQ if row.low == row.high else pulp.LpConstraintLE
+            problem.addConstraint(
+                pulp.LpConstraint(_expression(variables, row.terms), sense, None, row.high),
+                f"r{index}",
+            )
+        return problem, variables
+
+    def checked(self, values: Sequence[float], *, relaxed: bool) -> tuple[float, ...] | None:
+        """Return the values with integers made whole, or None if they are no solution.
+
+        Solvers that run out of time may hand out values of a relaxation; those are no solution.
+        """
+        result = list(values)
+        for index, value in enumerate(values):
+            if self._integer[index] and not relaxed:
+                result[index] = round(value)
+                if abs(result[index] - value) > _ROUNDING:
+                    return None
+        return tuple(result) if self._holds(result) else None
+
+    def _holds(self, values: Sequence[float]) -> bool:
+        for row in self._rows:
+            total = sum(values[i] * c for i, c in row.terms.items())
+            scale = _ROW_TOLERANCE * max(1.0, max(map(abs, row.terms.values()), default=1.0))
+            if total > row.high + scale or total < row.low - scale:
+                return False
+        return True
+
+    def value_of(self, values: Sequence[float]) -> float:
+        """Return the objective of some values."""
+        return sum(values[i] * c for i, c in self._objective.items())
+
+
+def _expression(variables: list[Any], terms: Terms) -> Any:
+    return pulp.LpAffineExpression([(variables[i], c) for i, c in terms.items()])
+
+
+class _Highs(pulp.HiGHS):  # type: ignore[misc]  # PuLP is untyped
+    """PuLP's HiGHS that begins with a solution where there is one."""
+
+    def __init__(self, variables: list[Any], start: Sequence[float] | None, **options: Any) -> None:
+        super().__init__(msg=False, threads=1, **options)
+        self._variables = variables
+        self._start = start
+
+    def callSolver(self, lp: Any) -> None:  # noqa: N802  # PuLP's name
+        if self._start is not None:
+            first = highspy.HighsSolution()
+            values = [0.0] * len(self._start)
+            for variable, value in zip(self._variables, self._start, strict=True):
+                values[variable.index] = value
+            first.col_value = values
+            lp.solverModel.setSolution(first)
+        super().callSolver(lp)
+
+
+def _solve_with_highs(model: Model, seed: int, seconds: float, relaxed: bool, gap: float) -> Answer:
+    problem, variables = model.to_pulp()
+    solver = _Highs(
+        variables,
+        None if relaxed else model.first,
+        mip=not relaxed,
+        timeLimit=seconds,
+        gapRel=gap,
+        random_seed=seed,
+    )
+    problem.solve(solver)
+    information = problem.solverModel.getInfo()
+    is_mip = not relaxed and model.has_integers
+    bound = information.mip_dual_bound if is_mip else information.objective_function_value
+    return _answer(model, problem, variables, bound, relaxed=relaxed)
+
+
+def _solve_with_cbc(model: Model, seed: int, seconds: float, relaxed: bool, gap: float) -> Answer:
+    problem, variables = model.to_pulp()
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "cbc.log"
+        solver = pulp.PULP_CBC_CMD(
+            mip=not relaxed,
+            msg=False,
+            timeLimit=seconds,
+            gapRel=gap,
+            threads=1,
+            options=[f"randomSeed {seed}", f"randomCbcSeed {seed}"],
+            logPath=str(log),
+        )
+        problem.solve(solver)
+        text = log.read_text(errors="replace") if log.exists() else ""
+    return _answer(model, problem, variables, _cbc_bound(text), relaxed=relaxed)
+
+
+_CBC_BOUND = re.compile(r"^(?:Lower bound|Objective value):\s+(?P<bound>-?[\d.e+]+)", re.MULTILINE)
+
+
+def _cbc_bound(log: str) -> float:
+    """Return the bound CBC printed: its own line if it stopped early, else the objective."""
+    found = {m.group(0).split(":")[0]: float(m["bound"]) for m in _CBC_BOUND.finditer(log)}
+    return found.get("Lower bound", found.get("Objective value", -inf))
+
+
+def _answer(
+    model: Model, problem: Any, variables: list[Any], bound: float, *, relaxed: bool
+) -> Answer:
+    if problem.sol_status == pulp.LpSolutionInfeasible:
+        return Answer(status=Status.INFEASIBLE, objective=inf, bound=inf, values=None)
+    raw = [variable.varValue for variable in variables]
+    has_values = problem.sol_status in (pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible)
+    values = model.checked(raw, relaxed=relaxed) if has_values and None not in raw else None
+    if values is None:
+        return Answer(status=Status.UNKNOWN, objective=inf, bound=bound, values=None)
+    objective = model.value_of(values)
+    optimal = problem.sol_status == pulp.LpSolutionOptimal
+    return Answer(
+        status=Status.OPTIMAL if optimal else Status.FEASIBLE,
+        objective=objective,
+        bound=min(bound, objective),
+        values=values,
+    )
+
+
+_SOLVERS = {"highs": _solve_with_highs, "cbc": _solve_with_cbc}
+_LABELS = {
+    "highs": f"HiGHS {version('highspy')} (PuLP {version('pulp')})",
+    "cbc": f"CBC (PuLP {version('pulp')})",
+}
