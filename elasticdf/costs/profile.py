@@ -15,6 +15,11 @@ class CostProfile:
 
     name: str
 
+    @property
+    def exactly_finn(self) -> bool:
+        """Whether estimates equal FINN's, errors included."""
+        return self.name == "finn"
+
 
 def load_profile(name: str) -> CostProfile:
     """Return a profile by name or file.

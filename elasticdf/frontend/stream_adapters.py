@@ -146,7 +146,8 @@ def _insert(graph: Graph, insertions: list[_Insertion]) -> Graph:
     renamed_inputs: dict[tuple[str, str], str] = {}
     renamed_outputs: dict[str, str] = {}
     after: dict[str | None, list[Layer]] = {}
-    for number, insertion in enumerate(insertions):
+    last_first = sorted(insertions, key=lambda insertion: -insertion.stream.source_port)
+    for number, insertion in enumerate(last_first):
         stream = insertion.stream
         old = tensors[stream.tensor]
         fresh = _fresh_name(tensors, f"{stream.tensor}_{insertion.op_type}_{number}")
@@ -171,7 +172,7 @@ def _insert(graph: Graph, insertions: list[_Insertion]) -> Graph:
     layers = list(after.get(None, ()))
     for layer in graph:
         layers.append(_rewire(layer, renamed_inputs, renamed_outputs))
-        layers.extend(reversed(after.get(layer.name, ())))
+        layers.extend(after.get(layer.name, ()))
     return replace(graph, layers=numbered(layers), tensors=tensors)
 
 
