@@ -1,0 +1,54 @@
+// Hands packets to the output of their row (TDEST); those of unknown rows are dropped and counted.
+`default_nettype none
+module edf_demux_core #(
+    parameter int OUTPUTS = 1,
+    parameter logic [16*OUTPUTS-1:0] ROWS = 0  // row of each output, output 0 lowest
+) (
+    input  wire                    ap_clk,
+    input  wire                    ap_rst_n,
+    input  wire  [          511:0] s_tdata,
+    input  wire                    s_tlast,
+    input  wire  [           15:0] s_tdest,
+    input  wire                    s_tvalid,
+    output logic                   s_tready,
+    output logic [          511:0] m_tdata,    // the same for all outputs
+    output logic                   m_tlast,
+    output logic [    OUTPUTS-1:0] m_tvalid,
+    input  wire  [    OUTPUTS-1:0] m_tready,
+    output logic [       32*3-1:0] values
+);
+    localparam logic [31:0] IDENTITY = 32'h45444401;  // "EDD", protocol version 1
+
+    logic rst;
+    always_ff @(posedge ap_clk) rst <= !ap_rst_n;
+
+    logic [OUTPUTS-1:0] row_matches;
+    genvar k;
+    generate
+        for (k = 0; k < OUTPUTS; k = k + 1) begin : g_row
+            assign row_matches[k] = s_tdest == ROWS[16*k+:16];
+        end
+    endgenerate
+
+    logic [31:0] packets, strays;
+    assign s_tready = (m_tvalid & ~m_tready) == 0;
+    assign values = {strays, packets, IDENTITY};
+    always_ff @(posedge ap_clk) begin
+        if (s_tready) begin
+            m_tdata <= s_tdata;
+            m_tlast <= s_tlast;
+        end
+        if (rst) begin
+            m_tvalid <= '0;
+            packets <= 32'd0;
+            strays <= 32'd0;
+        end else if (s_tready) begin
+            m_tvalid <= s_tvalid ? row_matches : {OUTPUTS{1'b0}};
+            if (s_tvalid && s_tlast) begin
+                packets <= packets + 1'b1;
+                if (row_matches == 0) strays <= strays + 1'b1;
+            end
+        end
+    end
+endmodule
+`default_nettype wire
