@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import onnx
 
-from models.drawing import Drawing, Grid
+from models.drawing import Drawing
 from models.mlp import centred_input, logit_scaling
+from models.signal import Grid
 
 _CONVOLUTIONS = ((64, False), (64, True), (128, False), (128, True), (256, False), (256, False))
 """Output channels of each 3x3 convolution, and whether a 2x2 max pooling follows."""
@@ -26,7 +27,9 @@ def cnv(name: str, seed: int, *, weight_bits: int, activation_bits: int) -> onnx
     """
     drawing = Drawing((1, 3, 32, 32), seed)
     grid = Grid(bits=activation_bits, signed=True)
-    signal = centred_input(drawing, "global_in", Grid(bits=8, signed=True), _PIXEL_STEP)
+    signal = centred_input(
+        drawing, "global_in", Grid(bits=8, signed=True, narrow=False), _PIXEL_STEP
+    )
     for channels, pooled in _CONVOLUTIONS:
         sums = drawing.convolution(signal, channels, 3, bits=weight_bits, step=1.0)
         signal = drawing.activation(sums, grid, step=1.0)

@@ -1,192 +1,66 @@
-"""Drawing a quantised network node by node, into the ONNX file QONNX tools would leave.
+"""Layers of quantised networks, drawn on a canvas with fresh weights.
 
-Holds what all families share: names, order, weights, and batch normalisations chosen so that
-every value is a whole multiple of a power of two that float32 holds exactly, and that no value is
-ever halfway between two levels of its quantiser. Refuses to know any particular network.
+Batch normalisations are chosen so that every value is a whole multiple of a power of two that
+float32 holds exactly, and that no value is ever halfway between two levels of its quantiser.
+Refuses to know any particular network.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
+from models.canvas import Canvas
 from models.grid import (
     Integers,
     Reals,
     draw_weights,
-    largest_level,
     largest_of,
     lowest_bit,
     normal_odds,
     rounded,
     weight_step,
 )
+from models.signal import Grid, Signal, Sums
 
-QONNX_DOMAIN = "qonnx.custom_op.general"
-_QONNX_OPS = frozenset({"Quant", "BipolarQuant", "Trunc"})
-_OPSET = 11
-_IR_VERSION = 6
 _EPSILON = 2.0**-17
 """A power of two, so that variance 1 - epsilon makes every normalisation divide by exactly 1."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Grid:
-    """A quantiser's levels.
-
-    Attributes:
-        bits: Width of a level; 1 is bipolar.
-        signed: Whether levels below zero exist (then the grid is narrow, symmetric about zero).
-    """
-
-    bits: int
-    signed: bool = False
-
-    @property
-    def low(self) -> int:
-        """The smallest level."""
-        return -largest_level(self.bits) if self.signed else 0
-
-    @property
-    def high(self) -> int:
-        """The largest level."""
-        return largest_level(self.bits) if self.signed else 2**self.bits - 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Signal:
-    """A tensor whose values are levels times a step.
-
-    Attributes:
-        tensor: Handle within the drawing.
-        shape: Channels second, batch first.
-        step: One value, or one per channel.
-        low: The smallest level.
-        odds: Expected share of each level from ``low`` upwards.
-    """
-
-    tensor: str
-    shape: tuple[int, ...]
-    step: Reals
-    low: int
-    odds: Reals
-
-    @property
-    def levels(self) -> Integers:
-        """Every level."""
-        return self.low + np.arange(self.odds.size)
-
-    @property
-    def bits(self) -> int:
-        """Width of an unsigned level."""
-        return int(self.levels[-1]).bit_length()
-
-    @property
-    def mean(self) -> float:
-        """Expected level."""
-        return float(self.odds @ self.levels)
-
-    @property
-    def deviation(self) -> float:
-        """Standard deviation of the level."""
-        return float(np.sqrt(self.odds @ self.levels**2 - self.mean**2))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sums:
-    """A tensor of weighted sums, one channel per row of weights.
-
-    Attributes:
-        tensor: Handle within the drawing.
-        shape: Channels second, batch first.
-        step: Value of one unit of a sum; one value, or one per channel.
-        centre: Expected sum of each channel.
-        spread: Standard deviation of each channel's sum.
-    """
-
-    tensor: str
-    shape: tuple[int, ...]
-    step: Reals
-    centre: Reals
-    spread: Reals
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Node:
-    op_type: str
-    inputs: tuple[str | TensorProto, ...]
-    output: str
-    attributes: dict[str, int | float | str | list[int]]
-
-
-class Drawing:
-    """A network under construction; `finish` turns it into a model.
+class Drawing(Canvas):
+    """A network under construction, layer by layer.
 
     Attributes:
         random: The source of all weights and parameters.
     """
 
     def __init__(self, input_shape: tuple[int, ...], seed: int) -> None:
+        super().__init__(input_shape)
         self.random = np.random.default_rng(seed)
-        self._nodes: list[_Node] = []
-        self._shapes: dict[str, tuple[int, ...]] = {"global_in": input_shape}
-        self._annotations: list[onnx.TensorAnnotation] = []
-
-    def node(
-        self,
-        op_type: str,
-        *inputs: str | NDArray[np.generic] | float,
-        shape: tuple[int, ...],
-        **attributes: int | float | str | list[int],
-    ) -> str:
-        """Add a node and return the handle of its output.
-
-        Args:
-            op_type: ONNX's or QONNX's.
-            *inputs: Handles, or constants that become initialisers (numbers as float32).
-            shape: Of the output.
-            **attributes: The node's.
-        """
-        output = f"value{len(self._nodes)}"
-        held = tuple(value if isinstance(value, str) else _constant(value) for value in inputs)
-        self._nodes.append(
-            _Node(op_type=op_type, inputs=held, output=output, attributes=attributes)
-        )
-        self._shapes[output] = shape
-        return output
-
-    def shape(self, tensor: str) -> tuple[int, ...]:
-        """Return the shape of a handle's tensor."""
-        return self._shapes[tensor]
 
     def image(self) -> Signal:
         """Return the network's input as an image of 8-bit unsigned pixels."""
-        annotation = onnx.TensorAnnotation(tensor_name="global_in")
-        annotation.quant_parameter_tensor_names.add(key="finn_datatype", value="UINT8")
-        self._annotations.append(annotation)
+        self.annotate_input("UINT8")
         odds = np.full(256, 1 / 256)
         return Signal(
             tensor="global_in",
-            shape=self._shapes["global_in"],
+            shape=self.shape("global_in"),
             step=np.array(1.0),
             low=0,
             odds=odds,
         )
 
-    def quantise(self, tensor: str, grid: Grid, step: float | Reals, *, narrow: bool = True) -> str:
+    def quantise(self, tensor: str, grid: Grid, step: float | Reals) -> str:
         """Add a quantiser and return its output's handle.
 
         Args:
             tensor: Handle of the input.
             grid: The levels; bipolar if ``grid.bits`` is 1.
             step: Value of one level; an array goes into the node with that shape.
-            narrow: Whether a signed grid leaves out its most negative level.
         """
-        return self._quantiser(tensor, self._shapes[tensor], grid, step, narrow=narrow)
+        return self._quantiser(tensor, self.shape(tensor), grid, step)
 
     def _quantiser(
         self,
@@ -194,8 +68,6 @@ class Drawing:
         shape: tuple[int, ...],
         grid: Grid,
         step: float | Reals,
-        *,
-        narrow: bool = True,
     ) -> str:
         if grid.bits == 1:
             return self.node("BipolarQuant", source, np.full(1, step, np.float32), shape=shape)
@@ -206,7 +78,7 @@ class Drawing:
             0.0,
             float(grid.bits),
             shape=shape,
-            narrow=int(grid.signed and narrow),
+            narrow=int(grid.signed and grid.narrow),
             rounding_mode="ROUND",
             signed=int(grid.signed),
         )
@@ -220,8 +92,9 @@ class Drawing:
         self, source: Signal, channels: int, fan_in: int, bits: int, accumulator: int | None
     ) -> Integers:
         """Draw weight levels, shape [channels, fan-in], for sums over that source."""
-        inputs = (int(source.levels[0]), int(source.levels[-1]))
-        return draw_weights(self.random, (channels, fan_in), bits, inputs, accumulator)
+        high = int(source.levels[-1])
+        low = -high - 1 if source.low < 0 else 0  # hardware sizes sums for the whole data type
+        return draw_weights(self.random, (channels, fan_in), bits, (low, high), accumulator)
 
     def sums(self, tensor: str, source: Signal, levels: Integers, step: float | Reals) -> Sums:
         """Describe the weighted sums a node computes, for the normalisation that follows.
@@ -234,7 +107,7 @@ class Drawing:
         """
         return Sums(
             tensor=tensor,
-            shape=self._shapes[tensor],
+            shape=self.shape(tensor),
             step=source.step * np.asarray(step, np.float64),
             centre=np.rint(levels.sum(axis=1) * source.mean),
             spread=np.sqrt((levels**2).sum(axis=1)) * source.deviation,
@@ -286,9 +159,11 @@ class Drawing:
         )
         return self.sums(tensor, source, levels, step)
 
-    def product(self, source: Signal, features: int, *, bits: int) -> Sums:
+    def product(
+        self, source: Signal, features: int, *, bits: int, accumulator: int | None = None
+    ) -> Sums:
         """Add a matrix product of a [1, features] signal with fresh weights of step 1."""
-        levels = self.draw(source, features, source.shape[1], bits, None)
+        levels = self.draw(source, features, source.shape[1], bits, accumulator)
         weights = self.weights(levels.T, bits, 1.0)
         tensor = self.node("MatMul", source.tensor, weights, shape=(1, features))
         return self.sums(tensor, source, levels, 1.0)
@@ -511,70 +386,3 @@ class Drawing:
             beta=1.0,
             transB=1,
         )
-
-    def finish(self, name: str, output: str) -> onnx.ModelProto:
-        """Return the model, its nodes sorted by distance from the inputs and named by order.
-
-        Args:
-            name: Of the graph.
-            output: Handle of the network's output, which is renamed ``global_out``.
-        """
-        nodes = self._sorted()
-        counts: dict[str, int] = {}
-        names: dict[str, str] = {}
-        for node in nodes:
-            index = counts.get(node.op_type, 0)
-            counts[node.op_type] = index + 1
-            names[node.output] = f"{node.op_type}_{index}"
-        tensors = {handle: f"{title}_out0" for handle, title in names.items()}
-        tensors |= {"global_in": "global_in", output: "global_out"}
-        graph = onnx.GraphProto(name=name)
-        graph.input.append(_value("global_in", self._shapes["global_in"]))
-        graph.output.append(_value("global_out", self._shapes[output]))
-        for node in nodes:
-            title = names[node.output]
-            inputs: list[str] = []
-            held = 0
-            for source in node.inputs:
-                if isinstance(source, str):
-                    inputs.append(tensors[source])
-                    continue
-                source.name = f"{title}_param{held}"
-                held += 1
-                inputs.append(source.name)
-                graph.initializer.append(source)
-            domain = QONNX_DOMAIN if node.op_type in _QONNX_OPS else ""
-            graph.node.append(
-                helper.make_node(
-                    node.op_type,
-                    inputs,
-                    [tensors[node.output]],
-                    name=title,
-                    domain=domain,
-                    **node.attributes,
-                )
-            )
-            if node.output != output:
-                graph.value_info.append(_value(tensors[node.output], self._shapes[node.output]))
-        graph.quantization_annotation.extend(self._annotations)
-        imports = [helper.make_opsetid("", _OPSET), helper.make_opsetid(QONNX_DOMAIN, 1)]
-        return helper.make_model(
-            graph, producer_name="elasticdf", ir_version=_IR_VERSION, opset_imports=imports
-        )
-
-    def _sorted(self) -> list[_Node]:
-        depth = {"global_in": 0}
-        for node in self._nodes:
-            sources = [depth[source] for source in node.inputs if isinstance(source, str)]
-            depth[node.output] = 1 + max(sources, default=0)
-        return sorted(self._nodes, key=lambda node: depth[node.output])
-
-
-def _constant(value: NDArray[np.generic] | float) -> TensorProto:
-    if isinstance(value, float):
-        return numpy_helper.from_array(np.array(value, np.float32))
-    return numpy_helper.from_array(value)
-
-
-def _value(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))

@@ -113,7 +113,7 @@ def _density(usual_sum: float, accumulator: int, input_span: int) -> float:
 
 def _widened(weights: Integers, top: int, inputs: tuple[int, int], accumulator: int) -> Integers:
     """Return channel 0, made to need the whole accumulator if no channel does."""
-    first = weights[0].copy()
+    first: Integers = weights[0].copy()
     if accumulator_bits(weights, *inputs).max() == accumulator:
         return first
     for index in range(first.size):

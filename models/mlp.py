@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from models.drawing import Drawing, Grid, Signal
+from models.drawing import Drawing
 from models.grid import normal_odds, weight_step
+from models.signal import Grid, Signal
 
 _CLASSES = 10
+_TERNARY_ACCUMULATORS = {64: 8}
+"""Accumulator width by fan-in where chance would decide it: that of the public 2-bit TFC."""
 
 
 def digits(
@@ -24,13 +27,16 @@ def digits(
         activation_bits: Of every activation, the image included; 1 is bipolar.
     """
     drawing = Drawing((1, 1, 28, 28), seed)
+    widths = _TERNARY_ACCUMULATORS if weight_bits == 2 else {}
     grid = Grid(bits=activation_bits, signed=True)
     flat = drawing.node("Reshape", "global_in", np.array([1, -1]), shape=(1, 784))
     signal = centred_input(drawing, flat, grid, 1.0)
     for _ in range(3):
-        sums = drawing.product(signal, hidden, bits=weight_bits)
+        accumulator = widths.get(signal.shape[1])
+        sums = drawing.product(signal, hidden, bits=weight_bits, accumulator=accumulator)
         signal = drawing.activation(sums, grid, step=1.0)
-    sums = drawing.product(signal, _CLASSES, bits=weight_bits)
+    accumulator = widths.get(hidden)
+    sums = drawing.product(signal, _CLASSES, bits=weight_bits, accumulator=accumulator)
     return drawing.finish(name, logit_scaling(drawing, sums.tensor))
 
 
@@ -39,14 +45,13 @@ def centred_input(drawing: Drawing, tensor: str, grid: Grid, step: float) -> Sig
     shape = drawing.shape(tensor)
     doubled = drawing.node("Mul", tensor, 2.0, shape=shape)
     shifted = drawing.node("Sub", doubled, np.array([1.0], np.float32), shape=shape)
-    low = grid.low if grid.bits <= 2 else grid.low - 1
-    levels = np.arange(low, grid.high + 1)
+    levels = np.arange(grid.low, grid.high + 1)
     used = levels != 0 if grid.bits == 1 else np.ones(levels.size)
     return Signal(
-        tensor=drawing.quantise(shifted, grid, step, narrow=grid.bits <= 2),
+        tensor=drawing.quantise(shifted, grid, step),
         shape=shape,
         step=np.array(step),
-        low=low,
+        low=grid.low,
         odds=used / used.sum(),
     )
 

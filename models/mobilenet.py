@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import onnx
 
-from models.drawing import Drawing, Grid
+from models.drawing import Drawing
 from models.grid import weight_step
+from models.signal import Grid
 
 _CLASSES = 1000
 _STEP = 2.0**-2

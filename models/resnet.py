@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import onnx
 
-from models.drawing import Drawing, Grid, Signal, Sums
+from models.drawing import Drawing
+from models.signal import Grid, Signal, Sums
 
 _STEP = 2.0**-2
 _GROWTH = 1.5

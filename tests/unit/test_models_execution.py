@@ -1,0 +1,112 @@
+"""The zoo's networks run in qonnx, are alive, exact, and far from every rounding boundary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
+
+import models
+
+QUICK = ("tfc-w1a1", "tfc-w1a2", "tfc-w2a2", "sfc-w1a2", "cnv-w1a1", "cnv-w1a2", "cnv-w2a2")
+QUICK += ("lfc-w2a2", "kws-mlp-w3a3", "resnet18-cifar-w2a2", "resnet18-cifar-w4a4")
+LONG = ("mobilenetv1-w4a4", "resnet50-w1a2", "resnet50-w4a4")
+EVERY = (*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in LONG))
+
+Values = dict[str, NDArray[Any]]
+
+
+def sample(name: str, random: np.random.Generator) -> NDArray[np.float32]:
+    """Return an input such as the network's dataset would give."""
+    shape = models.ZOO[name].input_shape
+    if name.startswith("kws"):
+        return random.normal(0, 40, shape).astype(np.float32)
+    pixels = random.integers(0, 256, shape).astype(np.float32)
+    return pixels if name.startswith(("mobilenet", "resnet")) else pixels / np.float32(255)
+
+
+def run(name: str, seed: int) -> tuple[onnx.ModelProto, Values]:
+    model = models.build(name)
+    inputs = {"global_in": sample(name, np.random.default_rng(seed))}
+    values: Values = execute_onnx(ModelWrapper(model), inputs, return_full_exec_context=True)
+    return model, values
+
+
+def activations(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+    """Return the quantisers of computed values, not those of weights."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return [
+        node
+        for node in model.graph.node
+        if node.op_type in {"Quant", "BipolarQuant"} and node.input[0] not in constants
+    ]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_alive_exact_and_clear_of_ties(name: str) -> None:
+    model, values = run(name, seed=1)
+    for node in activations(model):
+        assert_uses_its_grid(node, values)
+        if values[node.input[0]] is not values["global_in"]:
+            assert_far_from_boundaries(node, values)
+    for node in model.graph.node:
+        if node.op_type == "BatchNormalization":
+            assert_exact(node, values)
+    _, others = run(name, seed=2)
+    assert np.abs(values["global_out"] - others["global_out"]).max() > 0
+    assert len(np.unique(values["global_out"])) > 5
+
+
+def assert_uses_its_grid(node: onnx.NodeProto, values: Values) -> None:
+    levels = np.rint(values[node.output[0]] / values[node.input[1]])
+    kinds = np.unique(levels).size
+    bits = 1 if node.op_type == "BipolarQuant" else int(values[node.input[3]])
+    wanted = min(2**bits - 1, 8)
+    assert kinds >= max(wanted, 2), f"{node.name} takes {kinds} levels of {bits} bits"
+    commonest = np.unique(levels, return_counts=True)[1].max() / levels.size
+    assert commonest < 0.9, f"{node.name} gives one level for {commonest:.0%} of its values"
+
+
+def assert_far_from_boundaries(node: onnx.NodeProto, values: Values) -> None:
+    levels = values[node.input[0]].astype(np.float64) / values[node.input[1]]
+    if node.op_type == "BipolarQuant":
+        distance = np.abs(levels)
+    else:
+        distance = np.abs(np.abs(levels - np.floor(levels)) - 0.5)
+    assert distance.min() > 1e-5, f"{node.name}: a value is {distance.min():g} from a boundary"
+
+
+def assert_exact(node: onnx.NodeProto, values: Values) -> None:
+    """The float32 result of a normalisation is the one exact arithmetic gives."""
+    source, gain, bias, mean = (values[name].astype(np.float64) for name in node.input[:4])
+    shape = (1, -1, *[1] * (source.ndim - 2))
+    exact = (source - mean.reshape(shape)) * gain.reshape(shape) + bias.reshape(shape)
+    np.testing.assert_array_equal(values[node.output[0]].astype(np.float64), exact)
+
+
+@pytest.mark.parametrize("name", ["tfc-w2a2", "cnv-w1a2", "kws-mlp-w3a3", "resnet18-cifar-w4a4"])
+def test_every_number_is_a_short_binary_fraction(name: str) -> None:
+    """Steps, gains and biases are exact in float32 with bits to spare."""
+    model = models.build(name)
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "BatchNormalization":
+            gain, _, mean, variance = (constants[name] for name in node.input[1:5])
+            np.testing.assert_array_equal(np.frexp(gain)[0], 0.5)
+            np.testing.assert_array_equal(np.ldexp(mean.astype(np.float64), 40) % 1, 0)
+            epsilon = {a.name: a.f for a in node.attribute}["epsilon"]
+            np.testing.assert_array_equal(variance.astype(np.float64) + epsilon, 1.0)
+
+
+def test_labels_differ_between_inputs() -> None:
+    labels = {
+        name: {int(run(name, seed)[1]["global_out"].argmax()) for seed in range(4)}
+        for name in ("tfc-w1a1", "cnv-w2a2", "resnet18-cifar-w4a4", "kws-mlp-w3a3")
+    }
+    assert all(len(found) > 1 for found in labels.values()), labels
