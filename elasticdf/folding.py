@@ -393,6 +393,7 @@ def options(
     part: FpgaPart,
     variants: bool = True,
     limit: int = MAX_OPTIONS,
+    memory: dict[object, Any] | None = None,
 ) -> dict[str, tuple[LayerOption, ...]]:
     """Return what each layer may be built as, so that a frame takes at most ``cycles``.
 
@@ -407,18 +408,26 @@ def options(
         part: They are estimated for.
         variants: Whether implementation variants are offered beside the layer's own.
         limit: Most options per layer.
+        memory: What was estimated in earlier calls, to be handed from call to call.
 
     Raises:
         InfeasibleError: A layer cannot be that fast.
     """
+    memory = {} if memory is None else memory
     fixed = {} if cycles is None else _coupled_foldings(graph, cycles)
     cache: dict[object, tuple[LayerOption, ...]] = {}
     result: dict[str, tuple[LayerOption, ...]] = {}
     for layer in graph:
-        foldings = _candidate_foldings(layer, cycles, fixed.get(layer.name))
-        key = (layer.op_type, tuple(_priced(layer)), repr(foldings))
+        same = (layer.op_type, tuple(_priced(layer)))
+        foldings = _candidate_foldings(layer, cycles, fixed.get(layer.name), same, memory)
+        key = (same, repr(foldings))
         if key not in cache:
-            candidates = _candidates(layer, foldings, profile, part, variants=variants)
+            candidates = []
+            for folding in foldings:
+                built = (same, repr(folding), profile.name, part, variants)
+                if built not in memory:
+                    memory[built] = _candidates(layer, (folding,), profile, part, variants=variants)
+                candidates += memory[built]
             cache[key] = thinned(pareto_front(candidates), limit)
         result[layer.name] = cache[key]
     return result
@@ -443,17 +452,21 @@ def _priced(layer: Layer) -> Iterable[tuple[str, AttributeValue]]:
 
 
 def _candidate_foldings(
-    layer: Layer, cycles: int | None, fixed: Attributes | None
+    layer: Layer,
+    cycles: int | None,
+    fixed: Attributes | None,
+    same: object,
+    memory: dict[object, Any],
 ) -> tuple[Attributes, ...]:
     if cycles is None:
         return ({},)
     if fixed is not None:
         return (fixed,)
-    fast = tuple(
-        folding
-        for folding in kind_of(layer).foldings(layer)
-        if _cycles_with(layer, folding) <= cycles
-    )
+    if same not in memory:
+        memory[same] = tuple(
+            (folding, _cycles_with(layer, folding)) for folding in kind_of(layer).foldings(layer)
+        )
+    fast = tuple(folding for folding, reached in memory[same] if reached <= cycles)
     if fast:
         return fast
     raise _too_slow(layer.name, cycles, least_cycles(layer))

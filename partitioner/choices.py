@@ -6,6 +6,7 @@ Refuses to decide between them; that is the optimisation's work.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from elasticdf import folding
 from elasticdf.costs.profile import CostProfile, load_profile
@@ -45,6 +46,7 @@ class ChoiceTable:
     as_is: bool
     targets: tuple[int, ...]
     _found: dict[int, Choices | None] = field(default_factory=dict)
+    _memory: dict[object, Any] = field(default_factory=dict)
 
     @staticmethod
     def of(request: Request, cluster: Cluster) -> ChoiceTable:
@@ -80,6 +82,7 @@ class ChoiceTable:
                     profile=self.profile,
                     part=part,
                     variants=self.variants,
+                    memory=self._memory,
                 )
             except InfeasibleError:
                 return None
