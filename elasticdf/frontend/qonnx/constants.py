@@ -1,0 +1,92 @@
+"""Evaluates operators whose inputs are all known, so that only streams are left to lower.
+
+Quantised constants keep their codes through transposes and reshapes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import helper
+
+from elasticdf.frontend.diagnose import blocked
+from elasticdf.frontend.qonnx.elementwise import Inputs
+from elasticdf.frontend.qonnx.host import run_node
+from elasticdf.frontend.qonnx.matrix import transposed
+from elasticdf.frontend.qonnx.quantisers import quantiser_of
+from elasticdf.frontend.qonnx.reading import Op
+from elasticdf.frontend.qonnx.values import Constant
+
+_ROUND = {"ROUND": np.round, "HALF_EVEN": np.round, "CEIL": np.ceil, "FLOOR": np.floor}
+
+
+def fold(op: Op, inputs: Inputs, opset: int) -> tuple[Constant, ...]:
+    """Return the outputs of an operator on constants.
+
+    Raises:
+        UserError: It has no known meaning, or does not fit its inputs.
+    """
+    rule = _RULES.get(op.type)
+    first = inputs[0] if inputs else None
+    if rule is not None and isinstance(first, Constant):
+        return (rule(op, inputs),)
+    if op.type == "Transpose" and isinstance(first, Constant) and first.codes is not None:
+        order = op.attributes.get("perm", tuple(reversed(range(first.codes.ndim))))
+        return (transposed(first, tuple(order)),)
+    return _standard(op, inputs, opset)
+
+
+def _standard(op: Op, inputs: Inputs, opset: int) -> tuple[Constant, ...]:
+    feeds = {
+        name: value.values
+        for name, value in zip(op.inputs, inputs, strict=True)
+        if isinstance(value, Constant)
+    }
+    node = helper.make_node(op.type, op.inputs, op.outputs, **dict(op.attributes))
+    try:
+        results = run_node(node, feeds, opset)
+    except Exception as error:  # noqa: BLE001 - the evaluator raises whatever it likes
+        raise blocked(
+            op.place,
+            f"its constant inputs cannot be evaluated ({type(error).__name__})",
+            "fold constants when exporting",
+        ) from None
+    return tuple(Constant(values=np.asarray(result)) for result in results)
+
+
+def _quant(op: Op, inputs: Inputs) -> Constant:
+    quantiser, _, mode = quantiser_of(op, inputs)
+    values = inputs[0].values.astype(np.float32) if isinstance(inputs[0], Constant) else None
+    if values is None or mode not in _ROUND:
+        raise blocked(
+            op.place,
+            f"rounding mode {mode} is not known for weights",
+            f"use one of {', '.join(_ROUND)}",
+        )
+    shifted = values / quantiser.scale + quantiser.zero_point
+    if quantiser.bipolar:
+        codes = np.where(shifted >= 0, 1, -1).astype(np.int64)
+    else:
+        clipped = np.clip(shifted, quantiser.low, quantiser.high)
+        codes = (_ROUND[mode](clipped) - quantiser.zero_point).astype(np.int64)
+    return Constant(
+        values=codes.astype(np.float32) * quantiser.scale,
+        codes=codes,
+        scale=quantiser.scale.astype(np.float64),
+        bipolar=quantiser.bipolar,
+    )
+
+
+def _bipolar(op: Op, inputs: Inputs) -> Constant:
+    values, scale = inputs
+    if not isinstance(values, Constant) or not isinstance(scale, Constant):
+        raise blocked(op.place, "its scale is computed", "export with fixed scales")
+    codes = np.where(values.values >= 0, 1, -1).astype(np.int64)
+    return Constant(
+        values=codes * scale.values.astype(np.float32),
+        codes=codes,
+        scale=scale.values.astype(np.float64),
+        bipolar=True,
+    )
+
+
+_RULES = {"Quant": _quant, "IntQuant": _quant, "BipolarQuant": _bipolar}

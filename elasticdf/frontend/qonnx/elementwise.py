@@ -1,0 +1,246 @@
+"""Rules for operators that work element by element: they stay pending on the stream.
+
+Two streams added become a layer; everything else only lengthens the steps a later quantiser turns
+into thresholds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from elasticdf.errors import InternalError, UserError
+from elasticdf.frontend.diagnose import blocked
+from elasticdf.frontend.qonnx.reading import Op
+from elasticdf.frontend.qonnx.sketch import Sketch
+from elasticdf.frontend.qonnx.values import (
+    Average,
+    Clip,
+    Constant,
+    Divide,
+    Flow,
+    Reals,
+    Scale,
+    Shift,
+    Value,
+    affine,
+)
+from elasticdf.ir import DataType
+
+Inputs = tuple[Value | None, ...]
+
+_SAME_SCALE = 1e-6
+"""Relative difference up to which two scales are taken as one (single precision leaves 6e-8)."""
+
+
+def multiply(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
+    """Mul: a pending scale."""
+    flow, constant, _ = _sides(op, inputs)
+    if isinstance(flow, Average):
+        return replace(flow, factor=flow.factor * _scalar(op, constant))
+    return flow.then(Scale(vector(op, flow, constant)))
+
+
+def divide(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
+    """Div by a constant: a pending division."""
+    flow, constant, flow_first = _sides(op, inputs)
+    if not flow_first:
+        raise blocked(op.place, "it divides by a stream", "rewrite it as a multiplication")
+    if isinstance(flow, Average):
+        return replace(flow, factor=flow.factor / _scalar(op, constant))
+    divisor = vector(op, flow, constant)
+    if not divisor.all():
+        raise blocked(op.place, "it divides by zero", "train or export the network again")
+    return flow.then(Divide(divisor))
+
+
+def add(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
+    """Add: of a constant a pending shift, of two streams an AddStreams layer."""
+    if all(isinstance(value, Flow) for value in inputs):
+        first, second = inputs
+        assert isinstance(first, Flow), "checked by all()"
+        assert isinstance(second, Flow), "checked by all()"
+        return _add_streams(op, first, second, sketch)
+    flow, constant, _ = _sides(op, inputs)
+    if isinstance(flow, Average):
+        raise _average(op)
+    return flow.then(Shift(vector(op, flow, constant)))
+
+
+def subtract(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
+    """Sub with a constant on either side."""
+    flow, constant, flow_first = _sides(op, inputs)
+    if isinstance(flow, Average):
+        raise _average(op)
+    term = vector(op, flow, constant)
+    if flow_first:
+        return flow.then(Shift(-term))
+    return flow.then(Scale(np.array(-1.0)), Shift(term))
+
+
+def negate(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
+    """Neg."""
+    return only_flow(op, inputs).then(Scale(np.array(-1.0)))
+
+
+def relu(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
+    """Relu."""
+    return only_flow(op, inputs).then(Clip(0.0, np.inf))
+
+
+def clip(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
+    """Clip with bounds as attributes (opset below 11) or constants."""
+    bounds = [op.attributes.get("min", -np.inf), op.attributes.get("max", np.inf)]
+    for index, value in enumerate(inputs[1:3]):
+        if value is None:
+            continue
+        if not isinstance(value, Constant):
+            raise blocked(op.place, "its bounds are computed", "use constant bounds")
+        bounds[index] = _scalar(op, value)
+    return only_flow(op, inputs[:1]).then(Clip(float(bounds[0]), float(bounds[1])))
+
+
+def batch_normalisation(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
+    """BatchNormalization, with the single-precision coefficients the reference runtime uses."""
+    flow = only_flow(op, inputs[:1])
+    if not all(isinstance(value, Constant) for value in inputs[1:5]):
+        raise blocked(op.place, "its parameters are computed", "export in evaluation mode")
+    gamma, beta, mean, variance = (
+        value.values.astype(np.float32) for value in inputs[1:5] if isinstance(value, Constant)
+    )
+    if any(part.shape != (flow.channels,) for part in (gamma, beta, mean, variance)):
+        raise blocked(
+            op.place,
+            f"its parameters do not fit {flow.channels} channels",
+            "export the network again",
+        )
+    spread = variance + np.float32(op.attributes.get("epsilon", 1e-5))
+    if (spread <= 0).any():
+        raise blocked(op.place, "a variance is negative", "train or export the network again")
+    gain = gamma * (np.float32(1) / np.sqrt(spread))
+    offset = beta - mean * gain
+    return flow.then(
+        Scale(in_stream_order(flow, gain.astype(np.float64))),
+        Shift(in_stream_order(flow, offset.astype(np.float64))),
+    )
+
+
+def identity(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
+    """Identity, Dropout and Cast between real types."""
+    if inputs[0] is None:
+        raise InternalError(f"{op.place}: no input")
+    return inputs[0]
+
+
+def only_flow(op: Op, inputs: Inputs) -> Flow:
+    """Return the first input as a stream, or refuse."""
+    value = inputs[0] if inputs else None
+    if isinstance(value, Flow) and not value.normalised:
+        return value
+    if isinstance(value, Average):
+        raise _average(op)
+    raise blocked(
+        op.place,
+        "its input is not an integer stream",
+        "put a Quant node in front of it",
+    )
+
+
+def _sides(op: Op, inputs: Inputs) -> tuple[Flow | Average, Constant, bool]:
+    """Return the stream, the constant and whether the stream comes first."""
+    first, second = inputs
+    match first, second:
+        case (Flow() | Average(), Constant()):
+            return first, second, True
+        case (Constant(), Flow() | Average()):
+            return second, first, False
+    raise blocked(
+        op.place,
+        "it joins two tensors that are not a stream and a constant",
+        "quantise both branches and add them, or fold the operator into its neighbours",
+    )
+
+
+def _average(op: Op) -> UserError:
+    return blocked(
+        op.place,
+        "it works on an average pooling whose division is still open",
+        "follow AveragePool with Mul by the window size and Trunc, as Brevitas exports it",
+    )
+
+
+def _scalar(op: Op, constant: Constant) -> float:
+    if constant.values.size != 1:
+        raise blocked(op.place, "its constant is not a single number", "use one number")
+    return float(constant.values.reshape(-1)[0])
+
+
+def vector(op: Op, flow: Flow, constant: Constant) -> Reals:
+    """Return a constant as one number or one per channel, in the stream's order.
+
+    Raises:
+        UserError: It varies over positions of the image.
+    """
+    values = constant.values.astype(np.float64)
+    if values.size == 1:
+        return values.reshape(())
+    rank = len(flow.shape)
+    padded = values.reshape((1,) * (rank - values.ndim) + values.shape)
+    if padded.ndim != rank or padded.shape[1] != flow.channels or padded.size != flow.channels:
+        raise blocked(
+            op.place,
+            f"its constant of shape {list(values.shape)} is neither one number nor one per "
+            f"channel of {list(flow.shape)}",
+            "use a constant per channel",
+        )
+    return in_stream_order(flow, padded.reshape(-1))
+
+
+def in_stream_order(flow: Flow, values: Reals) -> Reals:
+    """Return values per network channel in the order the stream carries them."""
+    if flow.order is None:
+        return values
+    return values.reshape(flow.order).transpose(1, 2, 0).reshape(-1)
+
+
+def _add_streams(op: Op, first: Flow, second: Flow, sketch: Sketch) -> Value:
+    if first.shape != second.shape:
+        raise blocked(
+            op.place,
+            f"it adds shapes {list(first.shape)} and {list(second.shape)}",
+            "give both branches the same shape",
+        )
+    one, other = affine(first.steps), affine(second.steps)
+    if one is None or other is None or not np.allclose(one[0], other[0], rtol=_SAME_SCALE, atol=0):
+        raise blocked(
+            op.place,
+            "its two inputs do not have the same scale",
+            "quantise both branches with one shared Quant scale",
+        )
+    if first.datatype != second.datatype:
+        raise blocked(
+            op.place,
+            f"its two inputs are {first.datatype} and {second.datatype}",
+            "quantise both branches to the same bit width and sign",
+        )
+    kind = first.datatype
+    total = DataType.smallest_for(int(2 * kind.minimum), int(2 * kind.maximum))
+    shape = sketch.tensors[first.stream].shape
+    stream = sketch.layer(
+        "AddStreams",
+        (first.stream, second.stream),
+        shape,
+        total,
+        {
+            "NumChannels": shape[-1],
+            "PE": 1,
+            "inputDataType": kind.name,
+            "numInputVectors": shape[:-1],
+            "inFIFODepths": (2, 2),
+        },
+    )
+    flow = Flow(stream=stream, shape=first.shape, datatype=total, order=first.order)
+    offset = one[1] + other[1]
+    flow = flow.then(Scale(np.asarray(one[0])))
+    return flow.then(Shift(np.asarray(offset))) if np.any(offset) else flow

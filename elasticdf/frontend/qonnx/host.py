@@ -1,0 +1,268 @@
+"""What stays on the host: real-valued operators before the first quantiser, and the way back.
+
+Models written here use standard operators only, with a free batch. The arithmetic of a quantiser
+is the reference executor's, in single precision and in its order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from elasticdf.frontend.diagnose import blocked
+from elasticdf.frontend.onnx_writer import OPSET, OnnxWriter
+from elasticdf.frontend.qonnx.reading import Network, Op
+from elasticdf.frontend.qonnx.values import Clip, Constant, Divide, Host, Scale, Shift, Step, Value
+from elasticdf.ir import HostModel
+
+FLOAT = np.dtype(np.float32)
+_INT = np.dtype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Quantiser:
+    """The arithmetic that turns real values into codes.
+
+    Attributes:
+        scale: Value of one code, broadcastable to the tensor.
+        zero_point: Added to the code.
+        low: Smallest code.
+        high: Largest code.
+        rounding: ONNX operator that rounds.
+        bipolar: Whether the code is the sign, as -1 and +1.
+    """
+
+    scale: NDArray[np.float32]
+    zero_point: NDArray[np.float32]
+    low: int
+    high: int
+    rounding: str = "Round"
+    bipolar: bool = False
+
+
+class HostPart:
+    """Operators on real values before the accelerator, kept as the network wrote them."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, NDArray[np.generic]] = {}
+
+    def run(self, op: Op, inputs: tuple[Value | None, ...]) -> Host:
+        """Keep an operator for the host and return its output.
+
+        Raises:
+            UserError: It is not a standard operator or does not fit its inputs.
+        """
+        names = [self._name(name, value) for name, value in zip(op.inputs, inputs, strict=True)]
+        samples = {
+            value.name: np.zeros(value.shape, np.float32)
+            for value in inputs
+            if isinstance(value, Host)
+        }
+        attributes = dict(op.attributes)
+        node = helper.make_node(op.type, names, list(op.outputs[:1]), **attributes)
+        constants = {name: self._constants[name] for name in names if name in self._constants}
+        try:
+            shape = run_node(node, {**constants, **samples}, self._network.opset)[0].shape
+        except Exception as error:  # noqa: BLE001 - the evaluator raises whatever it likes
+            raise blocked(
+                op.place,
+                f"the host cannot compute it either ({type(error).__name__})",
+                "quantise its input, or export standard ONNX operators",
+            ) from None
+        self._nodes.append(_batch_free(node, shape, self._constants))
+        return Host(name=op.outputs[0], shape=tuple(shape))
+
+    def _name(self, name: str, value: Value | None) -> str:
+        if isinstance(value, Host):
+            return value.name
+        if isinstance(value, Constant):
+            values = value.values
+            self._constants[name] = values.astype(np.float32) if values.dtype == float else values
+        return name
+
+    def prologue(
+        self,
+        source: Host,
+        quantiser: Quantiser | None,
+        shape: tuple[int, ...],
+        *,
+        factor: float = 1.0,
+        offset: float = 0.0,
+    ) -> HostModel:
+        """Return the host model that ends in the accelerator's input stream.
+
+        Args:
+            source: The host tensor that enters the accelerator.
+            quantiser: How its values become codes; None if they are codes already.
+            shape: Of the input stream, channels last.
+            factor: Stream value of one code.
+            offset: Stream value of code 0.
+        """
+        writer = OnnxWriter()
+        tensor = "x"
+        if quantiser is not None:
+            tensor = quantise(writer, tensor, quantiser)
+        if factor != 1.0:
+            tensor = writer.node("Mul", (tensor, writer.constant(np.float32(factor))))
+        if offset != 0.0:
+            tensor = writer.node("Add", (tensor, writer.constant(np.float32(offset))))
+        if len(source.shape) > 2:
+            last = (0, *range(2, len(source.shape)), 1)
+            tensor = writer.node("Transpose", (tensor,), perm=last)
+        tensor = writer.reshape(tensor, shape)
+        tail = writer.build(
+            "prologue", [("x", FLOAT, source.shape)], [(tensor, "codes", FLOAT, shape)]
+        )
+        if not self._nodes or source.name == self._network.input:
+            return HostModel(model=tail, input="x", output="codes")
+        return HostModel(
+            model=self._joined(onnx.load_from_string(tail), source),
+            input=self._network.input,
+            output="codes",
+        )
+
+    def _joined(self, tail: onnx.ModelProto, source: Host) -> bytes:
+        """Return the kept operators followed by the tail model."""
+        shape = ["N", *self._network.input_shape[1:]]
+        graph = helper.make_graph(
+            self._nodes,
+            "prologue",
+            [helper.make_tensor_value_info(self._network.input, onnx.TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info(source.name, onnx.TensorProto.FLOAT, None)],
+            initializer=[numpy_helper.from_array(v, k) for k, v in self._constants.items()],
+        )
+        opset = self._network.opset
+        head = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+        head.ir_version = tail.ir_version
+        if opset < OPSET:
+            head = onnx.version_converter.convert_version(head, OPSET)
+        else:
+            tail.opset_import[0].version = opset
+        tail.ir_version = head.ir_version
+        return bytes(_append(head, tail, source.name).SerializeToString(deterministic=True))
+
+
+def _append(head: onnx.ModelProto, tail: onnx.ModelProto, join: str) -> onnx.ModelProto:
+    """Return the head with the tail behind it; tail tensors get a prefix of their own."""
+    rename = {"x": join, "codes": "codes"}
+
+    def name(tensor: str) -> str:
+        return rename.get(tensor, f"elasticdf.{tensor}")
+
+    for node in tail.graph.node:
+        node.input[:] = [name(item) for item in node.input]
+        node.output[:] = [name(item) for item in node.output]
+    for tensor in tail.graph.initializer:
+        tensor.name = name(tensor.name)
+    head.graph.node.extend(tail.graph.node)
+    head.graph.initializer.extend(tail.graph.initializer)
+    del head.graph.output[:]
+    head.graph.output.extend(tail.graph.output)
+    return head
+
+
+def run_node(
+    node: onnx.NodeProto, feeds: Mapping[str, NDArray[np.generic]], opset: int
+) -> list[NDArray[Any]]:
+    """Return the outputs of one standard operator."""
+    graph = helper.make_graph(
+        [node],
+        "one",
+        [
+            helper.make_tensor_value_info(k, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+            for k, v in feeds.items()
+        ],
+        [helper.make_value_info(name, onnx.TypeProto()) for name in node.output],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    return list(ReferenceEvaluator(model).run(None, dict(feeds)))
+
+
+def _batch_free(
+    node: onnx.NodeProto, shape: tuple[int, ...], constants: dict[str, NDArray[np.generic]]
+) -> onnx.NodeProto:
+    """Return the node without a fixed batch: a Reshape to batch 1 gets a free first dimension."""
+    if node.op_type != "Reshape" or len(node.input) < 2 or node.input[1] not in constants:
+        return node
+    target = f"{node.output[0]}.shape"
+    constants[target] = np.array((-1, *shape[1:]), dtype=np.int64)
+    return helper.make_node("Reshape", [node.input[0], target], list(node.output))
+
+
+def quantise(writer: OnnxWriter, tensor: str, quantiser: Quantiser) -> str:
+    """Add the arithmetic of a quantiser and return the tensor of codes (float32)."""
+    tensor = writer.node("Div", (tensor, writer.constant(quantiser.scale)))
+    if quantiser.zero_point.any():
+        tensor = writer.node("Add", (tensor, writer.constant(quantiser.zero_point)))
+    if quantiser.bipolar:
+        zero = writer.constant(np.float32(0))
+        positive = writer.node("GreaterOrEqual", (tensor, zero))
+        plus, minus = writer.constant(np.float32(1)), writer.constant(np.float32(-1))
+        return writer.node("Where", (positive, plus, minus))
+    low = writer.constant(np.float32(quantiser.low))
+    high = writer.constant(np.float32(quantiser.high))
+    tensor = writer.node("Clip", (tensor, low, high))
+    return writer.node(quantiser.rounding, (tensor,))
+
+
+def epilogue(
+    steps: tuple[Step, ...],
+    stream_shape: tuple[int, ...],
+    shape: tuple[int, ...],
+    *,
+    softmax: bool,
+) -> HostModel:
+    """Return the host model from the output stream to the network's own output.
+
+    Args:
+        steps: Real-valued steps still pending on the stream's whole numbers.
+        stream_shape: Channels last.
+        shape: Of the network's output; channels second.
+        softmax: Whether a softmax over the channels follows.
+    """
+    writer = OnnxWriter()
+    tensor = "stream"
+    for step in steps:
+        tensor = _step(writer, tensor, step)
+    if len(shape) == 4:
+        tensor = writer.node("Transpose", (tensor,), perm=[0, 3, 1, 2])
+    tensor = writer.reshape(tensor, shape)
+    if softmax:
+        tensor = writer.node("Softmax", (tensor,), axis=1)
+    model = writer.build(
+        "epilogue", [("stream", FLOAT, stream_shape)], [(tensor, "output", FLOAT, shape)]
+    )
+    return HostModel(model=model, input="stream", output="output")
+
+
+def label_epilogue(stream_shape: tuple[int, ...], shape: tuple[int, ...]) -> HostModel:
+    """Return the host model from a stream of labels to int64 labels of that shape."""
+    writer = OnnxWriter()
+    tensor = writer.node("Cast", ("stream",), to=onnx.TensorProto.INT64)
+    tensor = writer.reshape(tensor, shape)
+    model = writer.build(
+        "epilogue", [("stream", FLOAT, stream_shape)], [(tensor, "labels", _INT, shape)]
+    )
+    return HostModel(model=model, input="stream", output="labels")
+
+
+def _step(writer: OnnxWriter, tensor: str, step: Step) -> str:
+    match step:
+        case Scale(factor):
+            return writer.node("Mul", (tensor, writer.constant(factor.astype(np.float32))))
+        case Divide(divisor):
+            return writer.node("Div", (tensor, writer.constant(divisor.astype(np.float32))))
+        case Shift(term):
+            return writer.node("Add", (tensor, writer.constant(term.astype(np.float32))))
+        case Clip(low, high):
+            bounds = (writer.constant(np.float32(low)), writer.constant(np.float32(high)))
+            return writer.node("Clip", (tensor, *bounds))

@@ -1,0 +1,54 @@
+"""From a QONNX model to a finished graph: the story of the sub-package in one function."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+
+from elasticdf.errors import ElasticDFError
+from elasticdf.frontend.qonnx.closing import close
+from elasticdf.frontend.qonnx.lowering import lower
+from elasticdf.frontend.qonnx.passes import PASSES, QUIRKS
+from elasticdf.frontend.qonnx.reading import read
+from elasticdf.frontend.qonnx.sketch import Sketch
+from elasticdf.ir import Graph, HostModel
+
+
+def from_model(model: onnx.ModelProto, path: Path, name: str, *, quirks: bool) -> Graph:
+    """Return the layer graph of a QONNX network.
+
+    Raises:
+        UserError: It cannot become hardware; the message starts with the path.
+    """
+    network = read(model, path)
+    try:
+        sketch, value = lower(network)
+        output, epilogue = close(sketch, value)
+    except ElasticDFError as error:
+        raise type(error)(f"{path}: {error}") from error
+    graph = Graph(
+        name=name,
+        layers=tuple(sketch.layers.values()),
+        tensors=sketch.tensors,
+        inputs=tuple(sketch.inputs),
+        outputs=(output,),
+        epilogue=epilogue,
+        notes=tuple(sketch.notes),
+        metadata=network.metadata,
+    )
+    for step in (*PASSES, *(QUIRKS if quirks else ())):
+        graph = step(graph)
+    return replace(graph, prologue=_prologue(sketch, graph))
+
+
+def _prologue(sketch: Sketch, graph: Graph) -> HostModel | None:
+    """Return the host's part before the input stream, in the stream's final encoding."""
+    if sketch.entry is None:
+        return None
+    source, quantiser = sketch.entry
+    stream = graph.tensors[graph.inputs[0]]
+    if quantiser is not None and quantiser.bipolar and stream.datatype.name == "BINARY":
+        return sketch.host.prologue(source, quantiser, stream.shape, factor=0.5, offset=0.5)
+    return sketch.host.prologue(source, quantiser, stream.shape, offset=float(sketch.byte_offset))

@@ -1,0 +1,151 @@
+"""Runs a network on symbolic values and leaves a layer graph behind.
+
+`RULES` is the whole vocabulary: one function per operator. Where a rule cannot go on it says which
+operator blocks and why; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+
+from elasticdf.errors import InternalError
+from elasticdf.frontend.diagnose import unknown_operator
+from elasticdf.frontend.qonnx import (
+    elementwise,
+    labels,
+    matrix,
+    pooling,
+    quantisers,
+    shapes,
+)
+from elasticdf.frontend.qonnx.constants import fold
+from elasticdf.frontend.qonnx.reading import Network, Op
+from elasticdf.frontend.qonnx.sketch import Sketch
+from elasticdf.frontend.qonnx.values import Average, Constant, Flow, Host, Value
+from elasticdf.ir import DataType
+
+Rule: TypeAlias = Callable[
+    [Op, tuple[Value | None, ...], Sketch], "Value | tuple[Value, ...]"
+]
+
+RULES: Mapping[str, Rule] = {
+    "Add": elementwise.add,
+    "ArgMax": labels.arg_max,
+    "AveragePool": pooling.average_pool,
+    "BatchNormalization": elementwise.batch_normalisation,
+    "BipolarQuant": quantisers.bipolar_quant,
+    "Cast": elementwise.identity,
+    "Clip": elementwise.clip,
+    "Conv": matrix.conv,
+    "Div": elementwise.divide,
+    "Dropout": elementwise.identity,
+    "Flatten": shapes.flatten,
+    "Gemm": matrix.gemm,
+    "GlobalAveragePool": pooling.global_average_pool,
+    "Identity": elementwise.identity,
+    "IntQuant": quantisers.quant,
+    "LogSoftmax": labels.softmax,
+    "MatMul": matrix.matmul,
+    "MaxPool": pooling.max_pool,
+    "Mul": elementwise.multiply,
+    "MultiThreshold": quantisers.multi_threshold,
+    "Neg": elementwise.negate,
+    "Quant": quantisers.quant,
+    "ReduceMean": pooling.reduce_mean,
+    "Relu": elementwise.relu,
+    "Reshape": shapes.reshape,
+    "Softmax": labels.softmax,
+    "Squeeze": shapes.squeeze,
+    "Sub": elementwise.subtract,
+    "TopK": labels.top_k,
+    "Transpose": shapes.transpose,
+    "Trunc": pooling.trunc,
+    "Unsqueeze": shapes.unsqueeze,
+}
+"""What becomes of each operator on streams."""
+
+_QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold")
+_KEEPS_AVERAGE = ("Mul", "Div", "Trunc", "Reshape", "Flatten", "Squeeze", "Identity", "Dropout")
+
+
+def lower(network: Network) -> tuple[Sketch, Value]:
+    """Return the layers of a network and the value of its output.
+
+    Raises:
+        UserError: An operator cannot become hardware.
+    """
+    _refuse_unknown(network)
+    sketch = Sketch(network)
+    values: dict[str, Value] = {
+        name: Constant(values=array) for name, array in network.constants.items()
+    }
+    uses = network.uses()
+    values[network.input] = _entry(network, sketch)
+    for op in network.ops:
+        inputs = tuple(values[name] if name else None for name in op.inputs)
+        for name, value in zip(op.outputs, _run(op, inputs, sketch), strict=False):
+            values[name] = _marked(value, shared=uses[name] > 1)
+    return sketch, values[network.output]
+
+
+def _marked(value: Value, *, shared: bool) -> Value:
+    return replace(value, shared=True) if shared and isinstance(value, Flow) else value
+
+
+def _run(op: Op, inputs: tuple[Value | None, ...], sketch: Sketch) -> tuple[Value, ...]:
+    streams = [value for value in inputs if value is not None and not isinstance(value, Constant)]
+    if not streams:
+        return fold(op, inputs, sketch.network.opset)
+    if op.type == "Shape":
+        return (Constant(values=np.array(_shape(streams[0]), dtype=np.int64)),)
+    on_host = all(isinstance(value, Host) for value in streams)
+    if on_host and op.type not in _QUANTISERS:
+        if op.type not in ("Conv", "MatMul", "Gemm") or not sketch.take_image(streams[0]):
+            return (sketch.host.run(op, inputs),)
+        inputs = tuple(sketch.image if value is streams[0] else value for value in inputs)
+    if op.type not in _KEEPS_AVERAGE:
+        inputs = tuple(
+            pooling.settle(op, value, sketch) if isinstance(value, Average) else value
+            for value in inputs
+        )
+    result = RULES[op.type](op, inputs, sketch)
+    return result if isinstance(result, tuple) else (result,)
+
+
+def _shape(value: Value) -> tuple[int, ...]:
+    if isinstance(value, Host | Flow):
+        return value.shape
+    raise InternalError(f"the shape of {value!r} was asked for")
+
+
+def _refuse_unknown(network: Network) -> None:
+    """Refuse operators without a rule behind the first quantiser; before it the host runs them."""
+    streaming = {network.input} if network.input in network.datatypes else set()
+    unknown: list[Op] = []
+    for op in network.ops:
+        touched = any(name in streaming for name in op.inputs)
+        starts = op.type in _QUANTISERS and not _constant_only(op, network)
+        if touched or starts:
+            streaming.update(op.outputs)
+        if touched and op.type not in RULES and op.type != "Shape":
+            unknown.append(op)
+    if unknown:
+        others = sorted({op.type for op in unknown} - {unknown[0].type})
+        raise unknown_operator(unknown[0].place, tuple(others))
+
+
+def _constant_only(op: Op, network: Network) -> bool:
+    return all(name in network.constants for name in op.inputs if name)
+
+
+def _entry(network: Network, sketch: Sketch) -> Value:
+    """Return the network's input: an annotated integer stream, or real values on the host."""
+    declared = network.datatypes.get(network.input)
+    if declared is None or not DataType.parse(declared).is_integer:
+        return Host(name=network.input, shape=network.input_shape)
+    datatype = DataType.parse(declared)
+    return sketch.enter_codes(Host(name=network.input, shape=network.input_shape), datatype)

@@ -1,0 +1,295 @@
+"""Rules for MatMul, Gemm and Conv: padding, sliding window and a matrix or vector unit.
+
+Refuses weights that are not whole numbers times a scale, and inputs whose scale differs between
+the channels one output mixes.
+"""
+
+from __future__ import annotations
+
+
+import numpy as np
+
+from elasticdf.frontend.diagnose import blocked
+from elasticdf.frontend.qonnx.elementwise import Inputs, only_flow
+from elasticdf.frontend.qonnx.reading import Op
+from elasticdf.frontend.qonnx.sketch import Sketch
+from elasticdf.frontend.qonnx.values import (
+    Constant,
+    Flow,
+    Reals,
+    Scale,
+    Shift,
+    Step,
+    Value,
+    Wholes,
+    affine,
+)
+from elasticdf.frontend.qonnx.widths import accumulator_range, smallest
+from elasticdf.frontend.qonnx.windows import slide, window_of
+from elasticdf.ir import DataType
+
+BINARY = DataType.parse("BINARY")
+
+_LARGEST_WEIGHT = 2**15
+"""Weights without a quantiser must be whole and no larger than this to be taken as codes."""
+
+
+def matmul(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
+    """MatMul of a stream with constant weights."""
+    return _dense(op, only_flow(op, inputs[:1]), inputs[1], sketch)
+
+
+def gemm(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
+    """Gemm: weights may be transposed; a bias stays pending as a shift."""
+    flow, weights = only_flow(op, inputs[:1]), inputs[1]
+    if op.attributes.get("transA", 0):
+        raise blocked(op.place, "it transposes its stream", "export without transA")
+    if op.attributes.get("transB", 0) and isinstance(weights, Constant):
+        weights = transposed(weights, (1, 0))
+    result = _dense(op, flow, weights, sketch)
+    alpha, beta = op.attributes.get("alpha", 1.0), op.attributes.get("beta", 1.0)
+    if alpha != 1.0:
+        result = result.then(Scale(np.array(float(alpha))))
+    return _biased(op, result, inputs[2] if len(inputs) > 2 else None, float(beta))
+
+
+def _biased(op: Op, flow: Flow, bias: Value | None, factor: float = 1.0) -> Flow:
+    if bias is None:
+        return flow
+    if not isinstance(bias, Constant) or bias.values.size not in (1, flow.channels):
+        raise blocked(op.place, "its bias is not one constant per output", "use a constant bias")
+    values = bias.values.astype(np.float64).reshape(-1) * factor
+    return flow.then(Shift(values if values.size > 1 else values.reshape(())))
+
+
+def transposed(constant: Constant, permutation: tuple[int, ...]) -> Constant:
+    """Return a constant with its dimensions permuted, codes and scale too."""
+    if constant.codes is None or constant.scale is None:
+        return Constant(values=constant.values.transpose(permutation))
+    rank = constant.codes.ndim
+    scale = constant.scale.reshape((1,) * (rank - constant.scale.ndim) + constant.scale.shape)
+    return Constant(
+        values=constant.values.transpose(permutation),
+        codes=constant.codes.transpose(permutation),
+        scale=scale.transpose(permutation),
+        bipolar=constant.bipolar,
+    )
+
+
+def _dense(op: Op, flow: Flow, weights: Value | None, sketch: Sketch) -> Flow:
+    codes, scale, bipolar = _weights(op, weights, sketch, output_axis=1)
+    if codes.ndim != 2 or len(flow.shape) != 2 or codes.shape[0] != flow.channels:
+        raise blocked(
+            op.place,
+            f"weights of shape {list(codes.shape)} do not fit an input of {list(flow.shape)}",
+            "flatten the input to two dimensions first",
+        )
+    gain, offset = _input_affine(op, flow)
+    if flow.order is not None:
+        # the network flattened channels first, the stream runs channels last
+        codes = codes.reshape(*flow.order, -1).transpose(1, 2, 0, 3).reshape(flow.channels, -1)
+    leading = sketch.vector_shape(flow)
+    stream = _matrix_unit(flow.stream, flow.datatype, codes, bipolar, leading, sketch)
+    result = Flow(
+        stream=stream, shape=(1, codes.shape[1]), datatype=sketch.tensors[stream].datatype
+    )
+    result = result.then(*_matches_to_products(stream, sketch), Scale(gain), Scale(scale))
+    if np.any(offset):
+        per_input = np.broadcast_to(offset, (flow.channels,))
+        result = result.then(Shift(scale * (per_input @ codes)))
+    return result
+
+
+def _matrix_unit(
+    stream: str,
+    datatype: DataType,
+    codes: Wholes,
+    bipolar: bool,
+    leading: tuple[int, ...],
+    sketch: Sketch,
+) -> str:
+    """Add an MVAU without thresholds; ``codes`` has shape (inputs, outputs).
+
+    Signs times signs are computed as matching bits (XNOR): the caller undoes that in its steps.
+    """
+    xnor = bipolar and datatype.name == "BIPOLAR"
+    low, high = accumulator_range(codes, BINARY if xnor else datatype)
+    accumulator = smallest(low, high)
+    weight_type = _weight_type(codes, bipolar=bipolar)
+    if xnor:
+        codes, weight_type = (codes + 1) // 2, BINARY
+    return sketch.layer(
+        "MVAU",
+        (stream, sketch.parameter(codes, weight_type)),
+        (*leading, codes.shape[1]),
+        accumulator,
+        {
+            "PE": 1,
+            "SIMD": 1,
+            "MW": codes.shape[0],
+            "MH": codes.shape[1],
+            "inputDataType": datatype.name,
+            "weightDataType": weight_type.name,
+            "outputDataType": accumulator.name,
+            "accDataType": accumulator.name,
+            "binaryXnorMode": int(xnor),
+            "noActivation": 1,
+            "numInputVectors": leading,
+        },
+    )
+
+
+def conv(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
+    """Conv: dense or depthwise, strided, padded or dilated."""
+    flow = only_flow(op, inputs[:1])
+    codes, scale, bipolar = _weights(op, inputs[1], sketch, output_axis=0)
+    group = int(op.attributes.get("group", 1))
+    _check_conv(op, flow, codes, group)
+    depthwise = group > 1
+    gain, offset = _input_affine(op, flow, per_channel=depthwise)
+    window = window_of(op, flow, (codes.shape[2], codes.shape[3]))
+    if np.any(offset) and any(window.padding):
+        raise blocked(
+            op.place,
+            "it pads a stream whose zero is not code 0",
+            "quantise its input with zero point 0 and without an offset",
+        )
+    stream = slide(op, flow, window, depthwise=depthwise, sketch=sketch)
+    if depthwise:
+        stream = _vector_unit(stream, flow.datatype, codes, bipolar, window.output, sketch)
+    else:
+        matrix = codes.transpose(2, 3, 1, 0).reshape(-1, codes.shape[0])
+        leading = (1, *window.output)
+        stream = _matrix_unit(stream, flow.datatype, matrix, bipolar, leading, sketch)
+    result = Flow(
+        stream=stream,
+        shape=(1, codes.shape[0], *window.output),
+        datatype=sketch.tensors[stream].datatype,
+    ).then(*_matches_to_products(stream, sketch), Scale(gain), Scale(scale))
+    if np.any(offset):
+        per_input = np.broadcast_to(offset, (flow.channels,))
+        sums = codes.sum(axis=(2, 3))
+        shift = sums[:, 0] * per_input if depthwise else sums @ per_input
+        result = result.then(Shift(scale * shift))
+    return _biased(op, result, inputs[2] if len(inputs) > 2 else None)
+
+
+def _check_conv(op: Op, flow: Flow, codes: Wholes, group: int) -> None:
+    if codes.ndim != 4 or len(flow.shape) != 4:
+        raise blocked(
+            op.place,
+            f"it convolves {list(flow.shape)} with weights of shape {list(codes.shape)}",
+            "write it as a two-dimensional convolution (one dimension of size 1 is fine)",
+        )
+    inside = codes.shape[1] * group
+    depthwise = group == flow.channels == codes.shape[0] and codes.shape[1] == 1
+    if inside != flow.channels or (group != 1 and not depthwise):
+        raise blocked(
+            op.place,
+            f"{group} groups over {flow.channels} input and {codes.shape[0]} output channels",
+            "use group 1, or a depthwise convolution with as many outputs as inputs",
+        )
+
+
+def _vector_unit(
+    stream: str,
+    datatype: DataType,
+    codes: Wholes,
+    bipolar: bool,
+    output: tuple[int, int],
+    sketch: Sketch,
+) -> str:
+    """Add a VVAU without thresholds; ``codes`` has shape (channels, 1, height, width)."""
+    low, high = accumulator_range(codes.reshape(codes.shape[0], -1).T, datatype)
+    accumulator = smallest(low, high)
+    weight_type = _weight_type(codes, bipolar=bipolar)
+    return sketch.layer(
+        "VVAU",
+        (stream, sketch.parameter(codes, weight_type)),
+        (1, *output, codes.shape[0]),
+        accumulator,
+        {
+            "PE": 1,
+            "SIMD": 1,
+            "Dim": output,
+            "Channels": codes.shape[0],
+            "Kernel": codes.shape[2:],
+            "inputDataType": datatype.name,
+            "weightDataType": weight_type.name,
+            "outputDataType": accumulator.name,
+            "accDataType": accumulator.name,
+            "noActivation": 1,
+        },
+    )
+
+
+def _weight_type(codes: Wholes, *, bipolar: bool) -> DataType:
+    return DataType.parse("BIPOLAR") if bipolar else smallest(codes.min(), codes.max())
+
+
+def _matches_to_products(stream: str, sketch: Sketch) -> tuple[Step, ...]:
+    """Return the steps from an XNOR unit's count of matching bits to its sum of products."""
+    unit = sketch.producer(stream)
+    if unit is None or not unit.integer("binaryXnorMode", 0):
+        return ()
+    return (Scale(np.array(2.0)), Shift(np.array(-float(unit.integer("MW")))))
+
+
+def _input_affine(op: Op, flow: Flow, *, per_channel: bool = False) -> tuple[Reals, Reals]:
+    """Return gain and offset of the input's values over its whole numbers."""
+    found = affine(flow.steps)
+    if found is None:
+        raise blocked(
+            op.place,
+            "its input bends (ReLU or Clip) without being quantised",
+            "put a Quant node behind the activation",
+        )
+    gain, offset = found
+    if per_channel or gain.ndim == 0:
+        return gain, offset
+    if np.ptp(gain) > 0:
+        raise blocked(
+            op.place,
+            "the scale of its input differs between channels",
+            "quantise its input with one scale per tensor",
+        )
+    return gain[0].reshape(()), offset
+
+
+def _weights(
+    op: Op, value: Value | None, sketch: Sketch, *, output_axis: int
+) -> tuple[Wholes, Reals, bool]:
+    """Return codes, scale (one or one per output) and whether the codes are signs."""
+    if not isinstance(value, Constant):
+        raise blocked(op.place, "its weights are computed", "use constant weights")
+    codes, scale = value.codes, value.scale
+    if codes is None or scale is None:
+        return *_plain_weights(op, value, sketch), _declared_bipolar(op, sketch)
+    full = scale.reshape((1,) * (codes.ndim - scale.ndim) + scale.shape)
+    if full.size == 1:
+        return codes, full.reshape(()), value.bipolar
+    if full.shape[output_axis] != full.size:
+        raise blocked(
+            op.place,
+            f"the scale of its weights has shape {list(scale.shape)}",
+            "use one weight scale per tensor or per output channel",
+        )
+    return codes, full.reshape(-1), value.bipolar
+
+
+def _plain_weights(op: Op, value: Constant, sketch: Sketch) -> tuple[Wholes, Reals]:
+    """Take weights without a quantiser as codes if they are small whole numbers."""
+    values = value.values.astype(np.float64)
+    if (values != np.round(values)).any() or np.abs(values).max() > _LARGEST_WEIGHT:
+        raise blocked(
+            op.place,
+            "its weights are real numbers, not quantised ones",
+            "train the network quantised (Brevitas, QKeras) and export QONNX",
+        )
+    return values.astype(np.int64), np.array(1.0)
+
+
+def _declared_bipolar(op: Op, sketch: Sketch) -> bool:
+    return sketch.network.datatypes.get(op.inputs[1]) == "BIPOLAR"
+
+

@@ -1,0 +1,294 @@
+"""Finishes a layer graph: binary streams, bit widths, forks, flavours, order, names.
+
+Each pass takes a graph and returns a graph; `PASSES` is the order they run in. None changes what
+the graph computes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from elasticdf.errors import InternalError
+from elasticdf.frontend.qonnx.matrix import BINARY
+from elasticdf.frontend.qonnx.values import Reals, Wholes
+from elasticdf.frontend.qonnx.widths import accumulator_range, smallest
+from elasticdf.ir import DataType, Graph, Layer, Tensor
+from elasticdf.layers import with_defaults
+
+_UNITS = ("MVAU", "VVAU")
+_CARRIERS = ("ConvolutionInputGenerator", "StreamingMaxPool", "Pool", "DownSampler")
+"""Layers whose output values are input values."""
+
+_TYPE_ATTRIBUTES = {
+    "StreamingMaxPool": ("dataType",),
+    "Pool": ("InputDataType", "OutputDataType"),
+    "ConvolutionInputGenerator": ("inputDataType", "outputDataType"),
+}
+
+
+def binarise(graph: Graph) -> Graph:
+    """Declare bipolar streams binary where only XNOR units read them, as FINN does.
+
+    The bit on the wire is the same; -1 is 0.
+    """
+    tensors, layers = dict(graph.tensors), {layer.name: layer for layer in graph.layers}
+    sources = [*graph.inputs, *(out for layer in graph for out in layer.outputs)]
+    for stream in sources:
+        if tensors[stream].datatype.name != "BIPOLAR" or _carried(graph, stream):
+            continue
+        reached, readers = _spread(graph, stream)
+        if not readers or not all(layers[name].integer("binaryXnorMode", 0) for name in readers):
+            continue
+        for name in reached:
+            tensors[name] = replace(tensors[name], datatype=BINARY)
+        for layer in graph:
+            touched = reached.intersection((*layer.inputs[:1], *layer.outputs))
+            if touched:
+                layers[layer.name] = _binary(layers[layer.name], reached)
+    return replace(graph, tensors=tensors, layers=tuple(layers.values()))
+
+
+def _carried(graph: Graph, stream: str) -> bool:
+    return any(stream in layer.outputs and layer.op_type in _CARRIERS for layer in graph)
+
+
+def _spread(graph: Graph, stream: str) -> tuple[set[str], list[str]]:
+    """Return the streams that carry a stream's values, and the layers that compute with them."""
+    reached, readers = {stream}, []
+    for layer in graph:
+        if reached.intersection(layer.inputs):
+            if layer.op_type in _CARRIERS:
+                reached.update(layer.outputs)
+            else:
+                readers.append(layer.name)
+    if reached.intersection(graph.outputs):
+        return reached, []
+    return reached, readers
+
+
+def _binary(layer: Layer, reached: set[str]) -> Layer:
+    names = _TYPE_ATTRIBUTES.get(layer.op_type)
+    if names is None:
+        names = ("inputDataType",) * bool(reached.intersection(layer.inputs[:1]))
+        names += ("outputDataType",) * bool(reached.intersection(layer.outputs))
+    return layer.with_attributes(dict.fromkeys(names, BINARY.name))
+
+
+def settle_widths(graph: Graph) -> Graph:
+    """Make thresholds whole and set the narrowest types, as FINN's step_minimize_bit_width."""
+    tensors = dict(graph.tensors)
+    layers = []
+    for layer in graph:
+        if layer.op_type in _UNITS:
+            layer = _settle_unit(layer, tensors, last=layer.outputs[0] in graph.outputs)
+        elif layer.op_type == "Thresholding":
+            layer = _settle_thresholding(layer, tensors)
+        layers.append(layer)
+    return replace(graph, tensors=tensors, layers=tuple(layers))
+
+
+def _settle_unit(layer: Layer, tensors: dict[str, Tensor], *, last: bool) -> Layer:
+    weights = _whole(tensors[layer.inputs[1]])
+    tensor = tensors[layer.inputs[1]]
+    if tensor.datatype.name not in ("BIPOLAR", "BINARY"):
+        tensor = replace(tensor, datatype=smallest(weights.min(), weights.max()))
+        tensors[tensor.name] = tensor
+    xnor = layer.integer("binaryXnorMode", 0)
+    products = 2 * weights - 1 if xnor else weights
+    matrix = products if layer.op_type == "MVAU" else products.reshape(len(products), -1).T
+    # FINN takes the range of an XNOR unit from binary inputs, not from the count of matches
+    low, high = accumulator_range(matrix, BINARY if xnor else layer.datatype("inputDataType"))
+    changes = {"weightDataType": tensor.datatype.name}
+    if layer.integer("noActivation"):
+        accumulator = smallest(low, high)
+        if last:
+            accumulator = _whole_bytes(accumulator)
+        output = layer.outputs[0]
+        tensors[output] = replace(tensors[output], datatype=accumulator)
+        changes["outputDataType"] = accumulator.name
+    else:
+        reach = (0, layer.integer("MW")) if xnor else (low, high)
+        bounds = _clipped(tensors[layer.inputs[2]], reach[0], reach[1] + 1)
+        accumulator = smallest(min(low, int(bounds.min())), max(high, int(bounds.max())))
+        tensors[layer.inputs[2]] = replace(
+            tensors[layer.inputs[2]], values=bounds, datatype=accumulator
+        )
+    return layer.with_attributes({**changes, "accDataType": accumulator.name})
+
+
+def _whole_bytes(datatype: DataType) -> DataType:
+    bits = (datatype.bits + 7) // 8 * 8
+    return DataType.parse(f"{'' if datatype.signed else 'U'}INT{bits}")
+
+
+def _settle_thresholding(layer: Layer, tensors: dict[str, Tensor]) -> Layer:
+    source = layer.datatype("inputDataType")
+    parameter = tensors[layer.inputs[1]]
+    bounds = _clipped(parameter, source.minimum, source.maximum + 1)
+    datatype = smallest(
+        min(source.minimum, int(bounds.min())), max(source.maximum, int(bounds.max()))
+    )
+    tensors[parameter.name] = replace(parameter, values=bounds, datatype=datatype)
+    return layer.with_attributes({"weightDataType": datatype.name})
+
+
+def _clipped(tensor: Tensor, low: float, high: float) -> Wholes:
+    """Return thresholds within what can be reached: ``low`` always holds, ``high`` never does."""
+    values: Reals = np.asarray(tensor.values, dtype=np.float64)
+    return np.clip(values, low, high).astype(np.int64)
+
+
+def _whole(tensor: Tensor) -> Wholes:
+    if tensor.values is None:
+        raise InternalError(f"parameter {tensor.name} has no values")
+    return tensor.values.astype(np.int64)
+
+
+def fork(graph: Graph) -> Graph:
+    """Insert a DuplicateStreams wherever more than one layer reads a stream."""
+    uses = Counter(name for layer in graph for name in layer.inputs)
+    uses.update(graph.outputs)
+    tensors, layers = dict(graph.tensors), []
+    copies: dict[str, list[str]] = {}
+    for stream in graph.inputs:
+        _fork_stream(stream, uses, tensors, copies, layers)
+    for layer in graph:
+        inputs = tuple(copies[name].pop(0) if copies.get(name) else name for name in layer.inputs)
+        layers.append(replace(layer, inputs=inputs))
+        for stream in layer.outputs:
+            _fork_stream(stream, uses, tensors, copies, layers)
+    outputs = tuple(copies[name].pop(0) if copies.get(name) else name for name in graph.outputs)
+    return replace(graph, tensors=tensors, layers=tuple(layers), outputs=outputs)
+
+
+def _fork_stream(
+    stream: str,
+    uses: Counter[str],
+    tensors: dict[str, Tensor],
+    copies: dict[str, list[str]],
+    layers: list[Layer],
+) -> None:
+    count = uses[stream]
+    if count < 2:
+        return
+    tensor = tensors[stream]
+    outputs = tuple(f"{stream}.{index}" for index in range(count))
+    for output in outputs:
+        tensors[output] = replace(tensor, name=output)
+    copies[stream] = list(outputs)
+    layers.append(
+        Layer(
+            name=f"DuplicateStreams.{stream}",
+            op_type="DuplicateStreams",
+            attributes={
+                "NumChannels": tensor.shape[-1],
+                "PE": 1,
+                "NumOutputStreams": count,
+                "inputDataType": tensor.datatype.name,
+                "numInputVectors": tensor.shape[:-1],
+                "outFIFODepths": (2,) * count,
+            },
+            inputs=(stream,),
+            outputs=outputs,
+        )
+    )
+
+
+_RTL_ALWAYS = ("ConvolutionInputGenerator", "FMPadding", "Thresholding")
+
+
+def specialise(graph: Graph) -> Graph:
+    """Choose HLS or RTL for every layer by FINN's rule and complete the attributes."""
+    return graph.with_layers(
+        with_defaults(replace(layer, op_type=f"{layer.op_type}_{_flavour(layer)}"))
+        for layer in graph
+    )
+
+
+def _flavour(layer: Layer) -> str:
+    if layer.op_type in _RTL_ALWAYS or (layer.op_type == "MVAU" and _fits_dsp_unit(layer)):
+        return "rtl"
+    return "hls"
+
+
+def _fits_dsp_unit(layer: Layer) -> bool:
+    """Whether FINN computes an MVAU in its DSP unit (``specialize_layers.py``)."""
+    inputs, weights = layer.datatype("inputDataType"), layer.datatype("weightDataType")
+    return (
+        layer.integer("noActivation") == 1
+        and not layer.integer("binaryXnorMode", 0)
+        and weights.signed
+        and 4 <= weights.bits <= 8
+        and 4 <= inputs.bits <= (9 if inputs.signed else 8)
+    )
+
+
+def order(graph: Graph) -> Graph:
+    """Sort layers by their distance from the inputs, as qonnx's SortGraph does before naming."""
+    level: dict[str, int] = dict.fromkeys(graph.inputs, 0)
+    levels: dict[str, int] = {}
+    for layer in graph:
+        levels[layer.name] = max((level[name] for name in layer.inputs if name in level), default=0)
+        level.update(dict.fromkeys(layer.outputs, levels[layer.name] + 1))
+    return graph.with_layers(sorted(graph.layers, key=lambda layer: levels[layer.name]))
+
+
+def number(graph: Graph) -> Graph:
+    """Give layers FINN's names, ``<op type>_<n>``, and tensors names of their layers."""
+    counts: Counter[str] = Counter()
+    names: dict[str, str] = {}
+    tensors = {name: name for name in graph.inputs}
+    for layer in graph:
+        names[layer.name] = f"{layer.op_type}_{counts[layer.op_type]}"
+        counts[layer.op_type] += 1
+        parameters = [name for name in layer.inputs if name not in tensors]
+        for index, name in enumerate(parameters):
+            tensors[name] = f"{names[layer.name]}_param{index}"
+        for index, name in enumerate(layer.outputs):
+            tensors[name] = f"{names[layer.name]}_out{index}"
+    return replace(
+        graph,
+        layers=tuple(
+            replace(
+                layer,
+                name=names[layer.name],
+                inputs=tuple(tensors[name] for name in layer.inputs),
+                outputs=tuple(tensors[name] for name in layer.outputs),
+            )
+            for layer in graph
+        ),
+        tensors={
+            new: replace(graph.tensors[old], name=new) for old, new in tensors.items()
+        },
+        outputs=tuple(tensors[name] for name in graph.outputs),
+    )
+
+
+def widen_bipolar_weights(graph: Graph) -> Graph:
+    """Follow FINN's bug F1: minimising widens one-bit weights to INT2 outside XNOR units."""
+    tensors, layers = dict(graph.tensors), []
+    for layer in graph:
+        if layer.family in _UNITS and layer.text("weightDataType") == "BIPOLAR":
+            layer = layer.with_attributes({"weightDataType": "INT2"})
+            name = layer.inputs[1]
+            tensors[name] = replace(tensors[name], datatype=DataType.parse("INT2"))
+        layers.append(layer)
+    return replace(graph, tensors=tensors, layers=tuple(layers))
+
+
+PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    binarise,
+    settle_widths,
+    fork,
+    specialise,
+    order,
+    number,
+)
+"""From the layers as drawn to the layers as FINN would name them."""
+
+QUIRKS: tuple[Callable[[Graph], Graph], ...] = (widen_bipolar_weights,)
+"""FINN's bugs, for those who compare with it."""

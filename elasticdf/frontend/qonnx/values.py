@@ -1,0 +1,190 @@
+"""What a tensor of the network can be while the network runs on symbolic values.
+
+A `Constant` is known; a `Host` tensor is computed by the host before the accelerator; a `Flow` is
+an integer stream of the accelerator with real-valued steps still pending on it. Steps stay apart,
+as the network wrote them: that keeps threshold arithmetic exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elasticdf.ir import DataType
+
+Reals: TypeAlias = NDArray[np.float64]
+Wholes: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Constant:
+    """A tensor known before the network runs.
+
+    Attributes:
+        values: As the network sees them.
+        codes: The whole numbers behind quantised values, else None.
+        scale: Value of one code, broadcastable to ``codes``.
+        bipolar: Whether the codes are -1 and +1 by declaration.
+    """
+
+    values: NDArray[np.generic]
+    codes: Wholes | None = None
+    scale: Reals | None = None
+    bipolar: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A real-valued tensor the host computes.
+
+    Attributes:
+        name: In the host's part of the network.
+        shape: Batch first, batch 1.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scale:
+    """``y = x * factor``; the factor is a scalar or one per channel."""
+
+    factor: Reals
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Divide:
+    """``y = x / divisor``."""
+
+    divisor: Reals
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shift:
+    """``y = x + term``."""
+
+    term: Reals
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """``y = min(max(x, low), high)``; ReLU has ``low`` 0 and ``high`` infinite."""
+
+    low: float
+    high: float
+
+
+Step: TypeAlias = Scale | Divide | Shift | Clip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Flow:
+    """An integer stream and what is still to be done to its values.
+
+    Attributes:
+        stream: Tensor name in the layer graph (channels last).
+        shape: In the network's terms: (1, channels) or (1, channels, height, width).
+        datatype: Of the stream.
+        steps: Pending real-valued steps, first first.
+        order: (channels, height, width) if the network has flattened an image; constants then
+            come in that order but the stream runs height, width, channels.
+        shared: Whether more than one operator reads the stream.
+        normalised: Whether a softmax is pending behind the steps.
+    """
+
+    stream: str
+    shape: tuple[int, ...]
+    datatype: DataType
+    steps: tuple[Step, ...] = ()
+    order: tuple[int, int, int] | None = None
+    shared: bool = False
+    normalised: bool = False
+
+    @property
+    def channels(self) -> int:
+        """The length of the last stream dimension."""
+        return self.shape[1]
+
+    def then(self, *steps: Step) -> Flow:
+        """Return the flow with more steps pending."""
+        return replace(self, steps=(*self.steps, *steps))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Average:
+    """An average pooling whose division is still open: hardware sums, then shifts or scales.
+
+    Attributes:
+        flow: What is pooled.
+        kernel: Height and width.
+        strides: Vertical and horizontal.
+        factor: What the average has been multiplied with since.
+    """
+
+    flow: Flow
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Labels:
+    """Indices of the largest values, largest first.
+
+    Attributes:
+        flow: What is compared.
+        count: How many indices.
+        indices: False for the values TopK also returns.
+    """
+
+    flow: Flow
+    count: int
+    indices: bool = True
+
+
+Value: TypeAlias = Constant | Host | Flow | Average | Labels
+
+
+def affine(steps: tuple[Step, ...]) -> tuple[Reals, Reals] | None:
+    """Return gain and offset of the steps together, or None if they bend."""
+    gain, offset = np.array(1.0), np.array(0.0)
+    for step in steps:
+        match step:
+            case Scale(factor):
+                gain, offset = gain * factor, offset * factor
+            case Divide(divisor):
+                gain, offset = gain / divisor, offset / divisor
+            case Shift(term):
+                offset = offset + term
+            case Clip():
+                return None
+    return gain, offset
+
+
+def evaluate(steps: tuple[Step, ...], channel: int, value: int) -> Fraction:
+    """Return the exact result of the steps for one whole number on one channel.
+
+    Clips never meet an infinite bound here other than as "no bound".
+    """
+    result = Fraction(value)
+    for step in steps:
+        match step:
+            case Scale(factor):
+                result *= _exact(factor, channel)
+            case Divide(divisor):
+                result /= _exact(divisor, channel)
+            case Shift(term):
+                result += _exact(term, channel)
+            case Clip(low, high):
+                result = result if low == -np.inf else max(result, Fraction(low))
+                result = result if high == np.inf else min(result, Fraction(high))
+    return result
+
+
+def _exact(constant: Reals, channel: int) -> Fraction:
+    return Fraction(float(constant if constant.ndim == 0 else constant[channel]))
