@@ -1,1 +1,1 @@
-
+"""N boards behave as one accelerator: boards, the resource that joins them, server, benchmarks."""

@@ -1,0 +1,1 @@
+"""Boards without hardware: one process each, joined by real UDP over the loopback interface."""

@@ -1,0 +1,175 @@
+"""Link packets in bulk: the headers of ``elasticdf.hardware.linkpacket`` as NumPy arrays.
+
+The emulated boards move tens of thousands of packets a second, so headers are made and read by the
+array. The format is defined there; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elasticdf.hardware.framing import BEAT_BYTES, HEADER_BYTES, MAX_DATA_BYTES
+from elasticdf.hardware.linkpacket import VERSION, PacketKind, beats, crc8
+from elasticdf.runtime.emulated.cable import WIRE_HEADER
+
+Words = NDArray[np.uint64]
+
+FULL_BEATS = beats(MAX_DATA_BYTES)
+DATA_START = WIRE_HEADER.size + HEADER_BYTES
+_CRC_TABLE = np.array([crc8(bytes([value])) for value in range(256)], np.uint8)
+_RESERVED = 0b11 << 20
+
+
+def wire_size(length: int) -> int:
+    """Return the bytes on the emulated cable of a packet with so many data bytes."""
+    return WIRE_HEADER.size + beats(length) * BEAT_BYTES
+
+
+def _crc(words: Words) -> NDArray[np.uint8]:
+    """Return the check of each word's bits 55:0."""
+    columns = words.astype("<u8").view(np.uint8).reshape(-1, HEADER_BYTES)
+    check = np.zeros(len(columns), np.uint8)
+    for column in range(HEADER_BYTES - 1):
+        check = _CRC_TABLE[check ^ columns[:, column]]
+    return check
+
+
+def _sealed(words: Words) -> Words:
+    return words | _crc(words.reshape(-1)).astype(np.uint64).reshape(words.shape) << np.uint64(56)
+
+
+def control_packet(
+    kind: PacketKind, *, frame: int, position: int, first: bool, fresh: bool
+) -> bytes:
+    """Return a packet without data, one beat long, without its wire header."""
+    word = (
+        kind | VERSION << 4 | fresh << 19 | first << 22
+        | (frame & 0xFFFF) << 24 | (position & 0xFFFF) << 40
+    )  # fmt: skip
+    return _sealed(np.array([word], "<u8")).tobytes().ljust(BEAT_BYTES, b"\0")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCut:
+    """How a frame of a fixed size is cut into packets.
+
+    Attributes:
+        size: Bytes of the frame.
+    """
+
+    size: int
+
+    @property
+    def packets(self) -> int:
+        """Packets per frame."""
+        return -(-self.size // MAX_DATA_BYTES)
+
+    @property
+    def last_length(self) -> int:
+        """Data bytes of the last packet."""
+        return self.size - (self.packets - 1) * MAX_DATA_BYTES
+
+    @property
+    def beats(self) -> int:
+        """Beats per frame."""
+        return (self.packets - 1) * FULL_BEATS + beats(self.last_length)
+
+    def build(
+        self, data: NDArray[np.uint8], prefix: bytes, *, frame: int, position: int
+    ) -> NDArray[np.uint8]:
+        """Return the packets of frames, shape (frames, bytes of a frame's packets).
+
+        Args:
+            data: Shape (frames, size).
+            prefix: Wire header of every packet.
+            frame: Number of the first frame.
+            position: Beats sent before.
+        """
+        before = self.packets - 1
+        full = wire_size(MAX_DATA_BYTES)
+        out = np.zeros((len(data), before * full + wire_size(self.last_length)), np.uint8)
+        words = self._words(len(data), frame, position)
+        head = np.frombuffer(prefix, np.uint8)
+        if before:
+            body = out[:, : before * full].reshape(len(data), before, full)
+            body[..., : WIRE_HEADER.size] = head
+            body[..., WIRE_HEADER.size : DATA_START] = _octets(words[:, :-1])
+            body[..., DATA_START:] = data[:, : before * MAX_DATA_BYTES].reshape(
+                len(data), before, MAX_DATA_BYTES
+            )
+        tail = out[:, before * full :]
+        tail[:, : WIRE_HEADER.size] = head
+        tail[:, WIRE_HEADER.size : DATA_START] = _octets(words[:, -1])
+        tail[:, DATA_START : DATA_START + self.last_length] = data[:, before * MAX_DATA_BYTES :]
+        return out
+
+    def _words(self, frames: int, frame: int, position: int) -> Words:
+        lengths = np.full(self.packets, MAX_DATA_BYTES, np.uint64)
+        lengths[-1] = self.last_length
+        marks = np.zeros(self.packets, np.uint64)
+        marks[0] |= np.uint64(1 << 22)
+        marks[-1] |= np.uint64(1 << 23)
+        fixed = np.uint64(PacketKind.DATA | VERSION << 4) | lengths << np.uint64(8) | marks
+        numbers = (frame + np.arange(frames, dtype=np.int64)) & 0xFFFF
+        starts = position + np.arange(frames, dtype=np.int64) * self.beats
+        places = (starts[:, None] + np.arange(self.packets) * FULL_BEATS) & 0xFFFF
+        return _sealed(
+            fixed[None, :]
+            | numbers.astype(np.uint64)[:, None] << np.uint64(24)
+            | places.astype(np.uint64) << np.uint64(40)
+        )
+
+
+def _octets(words: Words) -> NDArray[np.uint8]:
+    little = np.ascontiguousarray(words.astype("<u8"))
+    return little.view(np.uint8).reshape(*words.shape, HEADER_BYTES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headers:
+    """The headers of packets that arrived together, one array entry each.
+
+    Attributes:
+        sound: Whether check, version, kind and reserved bits are right.
+    """
+
+    sound: NDArray[np.bool_]
+    kind: NDArray[np.int64]
+    length: NDArray[np.int64]
+    fresh: NDArray[np.bool_]
+    first: NDArray[np.bool_]
+    last: NDArray[np.bool_]
+    frame: NDArray[np.int64]
+    position: NDArray[np.int64]
+
+
+def read_headers(words: Words) -> Headers:
+    """Take header words apart."""
+    fields = words & np.uint64((1 << 56) - 1)
+
+    def part(low: int, bits: int) -> NDArray[np.int64]:
+        return (words >> np.uint64(low) & np.uint64((1 << bits) - 1)).astype(np.int64)
+
+    kind, length = part(0, 4), part(8, 11)
+    data = kind == PacketKind.DATA
+    sound = (
+        (_crc(fields) == part(56, 8))
+        & (part(4, 4) == VERSION)
+        & (words & np.uint64(_RESERVED) == 0)
+        & (kind >= PacketKind.DATA)
+        & (kind <= PacketKind.SYNC)
+        & np.where(data, (length >= 1) & (length <= MAX_DATA_BYTES), length == 0)
+    )
+    return Headers(
+        sound=sound,
+        kind=kind,
+        length=length,
+        fresh=part(19, 1) == 1,
+        first=part(22, 1) == 1,
+        last=part(23, 1) == 1,
+        frame=part(24, 16),
+        position=part(40, 16),
+    )

@@ -1,0 +1,148 @@
+"""The compute units of an emulated board: segments that compute, DMA engines that move frames.
+
+A segment runs whenever frames wait on all its inputs (``ap_ctrl_none``). A DMA engine runs when it
+is started with an address and a number of frames, one start after the other (``ap_ctrl_hs``).
+Refuses addresses outside the board's memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from elasticdf.artifact.deployment import Kernel, Port
+from elasticdf.errors import UserError
+from elasticdf.runtime.emulated.frames import Chunk, FrameQueue
+from elasticdf.runtime.packing import frame_bytes, pack, unpack
+
+MOST_FRAMES_PER_CHUNK = 128
+CHUNK_ELEMENTS = 1 << 18
+"""A chunk holds about so many values, so that boards overlap on large frames."""
+
+
+class Sink(Protocol):
+    """Where a kernel's output port leads."""
+
+    def put(self, chunk: Chunk) -> None:
+        """Take frames, waiting while there is no room."""
+        ...
+
+
+class Memory(Protocol):
+    """The board's memory by physical address."""
+
+    def view(self, address: int, size: int) -> NDArray[np.uint8]:
+        """Return the bytes, writable, without a copy."""
+        ...
+
+
+def chunk_frames(port: Port) -> int:
+    """Return how many frames of a port make a chunk."""
+    elements = port.transfers * port.elements
+    return max(1, min(MOST_FRAMES_PER_CHUNK, CHUNK_ELEMENTS // elements))
+
+
+_NUMPY_TYPES: Mapping[str, type[np.generic]] = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(int8)": np.int8,
+    "tensor(uint8)": np.uint8,
+}
+
+
+class Segment:
+    """The arithmetic of one compute kernel: an ONNX model in whole numbers.
+
+    Args:
+        kernel: Its ports, which name the model's inputs and outputs.
+        model: Serialised ONNX.
+        threads: onnxruntime may use so many.
+
+    Raises:
+        UserError: The model does not load, or its inputs and outputs are not the kernel's ports.
+    """
+
+    def __init__(self, kernel: Kernel, model: bytes, threads: int = 1) -> None:
+        self.kernel = kernel
+        self._session = open_session(model, f"segment {kernel.name}", threads)
+        self._types = {i.name: _NUMPY_TYPES[i.type] for i in self._session.get_inputs()}
+        wanted = {port.tensor for port in kernel.inputs}
+        produced = {output.name for output in self._session.get_outputs()}
+        missing = wanted ^ set(self._types) | {p.tensor for p in kernel.outputs} - produced
+        if missing:
+            raise UserError(
+                f"segment {kernel.name}: tensors {', '.join(sorted(missing))} are not both ports "
+                "of the kernel and ends of its model; build the emulation binary again"
+            )
+        self._outputs = [port.tensor for port in kernel.outputs]
+
+    def compute(self, inputs: Mapping[str, Chunk]) -> tuple[Chunk, ...]:
+        """Return the output frames by output port for input frames by tensor name."""
+        feeds = {name: v.astype(self._types[name], copy=False) for name, v in inputs.items()}
+        return tuple(self._session.run(self._outputs, feeds))
+
+
+def open_session(model: bytes, what: str, threads: int) -> Any:
+    """Return an onnxruntime session that uses few threads and never spins.
+
+    Raises:
+        UserError: onnxruntime does not accept the model.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise UserError(f"{what}: onnxruntime refuses its model ({error})") from error
+
+
+def run_segment(
+    segment: Segment, inputs: tuple[FrameQueue, ...], outputs: tuple[Sink, ...]
+) -> None:
+    """Compute for ever: frames from the input queues to the output sinks, in port order."""
+    ports = segment.kernel.inputs
+    while True:
+        frames = min(queue.ready() for queue in inputs)
+        feeds = {p.tensor: q.take(frames) for p, q in zip(ports, inputs, strict=True)}
+        for sink, chunk in zip(outputs, segment.compute(feeds), strict=True):
+            sink.put(chunk)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """One start of a DMA engine: physical address and number of frames."""
+
+    address: int
+    frames: int
+
+
+def run_input(port: Port, memory: Memory, sink: FrameQueue, transfer: Transfer) -> None:
+    """Stream frames from memory into the board."""
+    size, step = frame_bytes(port), chunk_frames(port)
+    data = memory.view(transfer.address, transfer.frames * size).reshape(transfer.frames, size)
+    for start in range(0, transfer.frames, step):
+        sink.put(unpack(data[start : start + step], port))
+
+
+def run_output(port: Port, memory: Memory, source: FrameQueue, transfer: Transfer) -> None:
+    """Stream frames from the board into memory."""
+    size = frame_bytes(port)
+    data = memory.view(transfer.address, transfer.frames * size).reshape(transfer.frames, size)
+    done = 0
+    while done < transfer.frames:
+        chunk = source.take(transfer.frames - done)
+        data[done : done + len(chunk)] = pack(chunk, port)
+        done += len(chunk)
+
+
+RunDma = Callable[[Port, Memory, FrameQueue, Transfer], None]

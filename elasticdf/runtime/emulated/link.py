@@ -1,0 +1,396 @@
+"""The link adapters of an emulated board: a stream into packets, packets into a stream.
+
+The protocol is that of the adapters in ``codegen/link_rtl`` (``docs/link.md``): numbered packets,
+credits, and resynchronisation at the next frame after a loss. Frames are delivered whole or not at
+all; every frame that is not is counted and reported.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elasticdf.artifact.deployment import NetworkStream, Port
+from elasticdf.hardware.framing import BEAT_BYTES, MAX_DATA_BYTES
+from elasticdf.hardware.linkpacket import PacketKind, beats
+from elasticdf.runtime.emulated.cable import WIRE_HEADER
+from elasticdf.runtime.emulated.frames import Chunk, ClosedError, FrameQueue
+from elasticdf.runtime.emulated.headers import (
+    DATA_START,
+    FULL_BEATS,
+    FrameCut,
+    Headers,
+    control_packet,
+    read_headers,
+    wire_size,
+)
+from elasticdf.runtime.packing import frame_bytes, pack, unpack
+
+PROBE_SECONDS = 0.05
+"""Without news for so long the transmitter asks what arrived."""
+
+_HALF = 0x8000
+_SMALL_PACKET_BEATS = 3
+"""The loopback's socket buffer charges small packets more than their bytes: smaller ones than this
+are taken as this large when the window is reckoned."""
+
+SendPackets = Callable[[int, memoryview, int], None]
+"""Row, packets without gaps, size of each but the last."""
+
+
+@dataclass(slots=True, kw_only=True)
+class LinkCounters:
+    """What an adapter's readable registers hold."""
+
+    packets: int = 0
+    frames: int = 0
+    lost_frames: int = 0
+    duplicates: int = 0
+    damaged: int = 0
+
+
+class Transmitter:
+    """The sending end of a link.
+
+    Args:
+        link: Its row and its window.
+        port: Shape and width of the stream.
+        prefix: Returns the wire header for the row, or None where the row is invalid.
+        send: Hands packets to the cable.
+    """
+
+    def __init__(
+        self,
+        link: NetworkStream,
+        port: Port,
+        prefix: Callable[[int], bytes | None],
+        send: SendPackets,
+    ) -> None:
+        self.row = link.source_row
+        self.counters = LinkCounters()
+        self._port = port
+        self._cut = FrameCut(frame_bytes(port))
+        self._window = max(link.window_bytes // BEAT_BYTES, FULL_BEATS)
+        self._prefix = prefix
+        self._send = send
+        self._sent = 0
+        self._done = 0
+        self._frame = 0
+        self._between = True
+        self._heard = time.monotonic()
+        self._closed = False
+        self._change = threading.Condition()
+
+    def put(self, chunk: Chunk) -> None:
+        """Send frames, waiting for credits.
+
+        Raises:
+            ClosedError: The board was reset.
+        """
+        data = pack(chunk, self._port)
+        prefix = self._prefix(self.row)
+        wire = self._cut.build(
+            data, prefix or bytes(WIRE_HEADER.size), frame=self._frame, position=self._sent
+        )
+        if self._cut.packets == 1:
+            self._run(wire, len(wire), self._cut.beats, drop=prefix is None)
+        else:
+            for frame in wire:
+                self._run(frame, self._cut.packets, FULL_BEATS, drop=prefix is None)
+        self.counters.frames += len(chunk)
+
+    def _run(self, wire: NDArray[np.uint8], count: int, each: int, *, drop: bool) -> None:
+        """Send equal packets (the last may be shorter) as credits allow."""
+        packets = np.ascontiguousarray(wire).reshape(-1).data
+        size = wire_size(MAX_DATA_BYTES) if self._cut.packets > 1 else wire.shape[1]
+        start = 0
+        while start < count:
+            with self._change:
+                room = self._wait_for_room(each)
+                most = min(count - start, max(1, room // max(each, _SMALL_PACKET_BEATS)))
+                end = start + most
+                burst = packets[start * size : None if end == count else end * size]
+                self._sent += self._beats(count, start, end, each)
+                self._advance(start, end, count)
+                if not drop:
+                    self._send(self.row, burst, size)
+            self.counters.packets += most
+            start = end
+
+    def _beats(self, count: int, start: int, end: int, each: int) -> int:
+        if self._cut.packets == 1 or end < count:
+            return (end - start) * each
+        return (end - start - 1) * each + beats(self._cut.last_length)
+
+    def _advance(self, start: int, end: int, count: int) -> None:
+        if self._cut.packets == 1:
+            self._frame += end - start
+        else:
+            self._between = end == count
+            self._frame += self._between
+
+    def _wait_for_room(self, each: int) -> int:
+        while not self._closed:
+            room = self._window - (self._sent - self._done)
+            if room >= each:
+                return room
+            self._change.wait()
+        raise ClosedError
+
+    def accept(self, headers: Headers) -> None:
+        """Take note of packets that came back on the row: credits, nothing else."""
+        for sound, kind, position in zip(
+            headers.sound.tolist(), headers.kind.tolist(), headers.position.tolist(), strict=True
+        ):
+            if not sound or kind != PacketKind.CREDIT:
+                self.counters.damaged += 1
+                continue
+            with self._change:
+                ahead = (position - self._done) & 0xFFFF
+                if ahead <= self._sent - self._done:
+                    self._done += ahead
+                    self._heard = time.monotonic()
+                    self._change.notify_all()
+
+    def tick(self) -> None:
+        """Ask for news when credits stay away; called regularly."""
+        if not self._change.acquire(blocking=False):
+            return
+        try:
+            waited = time.monotonic() - self._heard
+            if self._closed or self._sent == self._done or waited < PROBE_SECONDS:
+                return
+            self._heard = time.monotonic()
+            prefix = self._prefix(self.row)
+            if prefix is not None:
+                probe = prefix + control_packet(
+                    PacketKind.PROBE,
+                    frame=self._frame,
+                    position=self._sent,
+                    first=self._between,
+                    fresh=False,
+                )
+                self._send(self.row, memoryview(probe), len(probe))
+        finally:
+            self._change.release()
+
+    def close(self) -> None:
+        """End every wait."""
+        with self._change:
+            self._closed = True
+            self._change.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """Packets that arrived together: bytes, and the size of each but the last."""
+
+    packets: memoryview
+    size: int
+
+    def split(self) -> tuple[NDArray[np.uint8], memoryview]:
+        """Return the whole packets as rows, and the shorter last one."""
+        whole, rest = divmod(len(self.packets), self.size)
+        rows = np.frombuffer(self.packets, np.uint8, whole * self.size).reshape(whole, self.size)
+        return rows, self.packets[len(self.packets) - rest :]
+
+
+class Receiver:
+    """The receiving end of a link.
+
+    Args:
+        link: Its row.
+        port: Shape and width of the stream.
+        target: Where whole frames go.
+        prefix: Returns the wire header for the row.
+        send: Hands packets (credits) to the cable.
+        release: Gives bytes back to the network port's receive buffer.
+        report: Called with a sentence when frames are lost.
+    """
+
+    def __init__(
+        self,
+        link: NetworkStream,
+        port: Port,
+        target: FrameQueue,
+        prefix: Callable[[int], bytes | None],
+        send: SendPackets,
+        release: Callable[[int], None],
+        report: Callable[[str], None],
+    ) -> None:
+        self.row = link.target_row
+        self.counters = LinkCounters()
+        self.pause_seconds = 0.0
+        self._port = port
+        self._size = frame_bytes(port)
+        self._target = target
+        self._prefix = prefix
+        self._send = send
+        self._release = release
+        self._report = report
+        self._position = 0
+        self._frame = 0
+        self._partial: bytearray | None = None
+        self._trains: deque[Train] = deque()
+        self._closed = False
+        self._change = threading.Condition()
+
+    def accept(self, train: Train) -> None:
+        """Queue packets; the network port has reserved room for them."""
+        with self._change:
+            self._trains.append(train)
+            self._change.notify()
+
+    def run(self) -> None:
+        """Deliver frames for ever.
+
+        Raises:
+            ClosedError: The board was reset.
+        """
+        while True:
+            with self._change:
+                while not self._trains and not self._closed:
+                    self._change.wait()
+                if self._closed:
+                    raise ClosedError
+                train = self._trains.popleft()
+            if self.pause_seconds:
+                time.sleep(self.pause_seconds)
+            asked = self._take(train)
+            self._release(len(train.packets))
+            self._credit(asked)
+
+    def _take(self, train: Train) -> bool:
+        """Process packets in order; return whether one of them was a SYNC."""
+        rows, rest = train.split()
+        fresh = False
+        if len(rows):
+            fresh = self._take_rows(rows)
+        if rest:
+            fresh |= self._take_rows(np.frombuffer(rest, np.uint8)[None, :])
+        return fresh
+
+    def _take_rows(self, rows: NDArray[np.uint8]) -> bool:
+        if rows.shape[1] < DATA_START:
+            self.counters.damaged += len(rows)
+            return False
+        words = np.ascontiguousarray(rows[:, WIRE_HEADER.size : DATA_START]).view("<u8")[:, 0]
+        headers = read_headers(words)
+        self.counters.packets += len(rows)
+        if self._is_plain(headers, rows.shape[1]):
+            self._deliver(rows[:, DATA_START : DATA_START + self._size])
+            return False
+        return self._take_each(rows, headers)
+
+    def _is_plain(self, headers: Headers, size: int) -> bool:
+        """Whether the packets are whole frames, one each, exactly the next ones."""
+        count = len(headers.kind)
+        if (
+            self._partial is not None
+            or self._size > MAX_DATA_BYTES
+            or size != wire_size(self._size)
+        ):
+            return False
+        steps = np.arange(count)
+        plain = (
+            headers.sound
+            & (headers.kind == PacketKind.DATA)
+            & headers.first
+            & headers.last
+            & (headers.length == self._size)
+            & (headers.position == (self._position + steps * beats(self._size)) & 0xFFFF)
+            & (headers.frame == (self._frame + steps) & 0xFFFF)
+        )
+        if not plain.all():
+            return False
+        self._position += count * beats(self._size)
+        self._frame += count
+        return True
+
+    def _take_each(self, rows: NDArray[np.uint8], headers: Headers) -> bool:
+        fresh = False
+        for index in range(len(rows)):
+            length = int(headers.length[index])
+            expected = WIRE_HEADER.size + beats(length) * BEAT_BYTES
+            if not headers.sound[index] or rows.shape[1] != expected:
+                self.counters.damaged += 1
+                continue
+            kind = int(headers.kind[index])
+            position, first = int(headers.position[index]), bool(headers.first[index])
+            if kind == PacketKind.DATA:
+                if self._in_step(position):
+                    self._position += beats(length)
+                    self._extend(rows[index, DATA_START : DATA_START + length], headers, index)
+            elif kind in (PacketKind.PROBE, PacketKind.SYNC):
+                self._in_step(position)
+                if first:
+                    self._expect(int(headers.frame[index]))
+                fresh = kind == PacketKind.SYNC
+        return fresh
+
+    def _in_step(self, position: int) -> bool:
+        """Compare a packet's position with ours; catch up after a loss; refuse old packets."""
+        ahead = (position - self._position) & 0xFFFF
+        if ahead >= _HALF:
+            self.counters.duplicates += 1
+            return False
+        if ahead:
+            self._position += ahead
+            self._partial = None
+            self._report(f"{ahead} beats of 64 bytes never arrived")
+        return True
+
+    def _extend(self, data: NDArray[np.uint8], headers: Headers, index: int) -> None:
+        if headers.first[index]:
+            self._expect(int(headers.frame[index]))
+            self._partial = bytearray()
+        if self._partial is None:
+            return  # the rest of a frame whose start was lost
+        self._partial += data.tobytes()
+        if headers.last[index]:
+            frame, self._partial = self._partial, None
+            self._frame += 1
+            if len(frame) != self._size:
+                self._lose(1, f"a frame of {len(frame)} bytes arrived, {self._size} are expected")
+                return
+            self._deliver(np.frombuffer(frame, np.uint8)[None, :])
+
+    def _expect(self, frame: int) -> None:
+        missing = (frame - self._frame) & 0xFFFF
+        if missing and missing < _HALF:
+            self._frame += missing
+            self._lose(missing, f"{missing} frames are lost")
+
+    def _lose(self, frames: int, sentence: str) -> None:
+        self.counters.lost_frames += frames
+        self._report(sentence)
+
+    def _deliver(self, data: NDArray[np.uint8]) -> None:
+        self._target.put(unpack(data, self._port))
+        self.counters.frames += len(data)
+
+    def _credit(self, fresh: bool) -> None:
+        prefix = self._prefix(self.row)
+        if prefix is None:
+            return
+        credit = prefix + control_packet(
+            PacketKind.CREDIT,
+            frame=self._frame,
+            position=self._position,
+            first=False,
+            fresh=fresh,
+        )
+        self._send(self.row, memoryview(credit), len(credit))
+
+    def close(self) -> None:
+        """End every wait."""
+        with self._change:
+            self._closed = True
+            self._trains.clear()
+            self._change.notify_all()

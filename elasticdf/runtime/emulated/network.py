@@ -1,0 +1,146 @@
+"""A network port of an emulated board: VNx's network layer between link adapters and cable.
+
+It sends only from valid socket rows with a known MAC address, accepts only what matches a row and
+its own addresses, and holds 48 KiB for its adapters. Everything else it drops without a word, as
+the hardware does.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from elasticdf.runtime.emulated.cable import WIRE_HEADER, Cable
+from elasticdf.runtime.emulated.headers import DATA_START, read_headers
+from elasticdf.runtime.emulated.link import Receiver, Train, Transmitter
+from elasticdf.runtime.emulated.registers import CmacRegisters, NetworkLayerRegisters, SocketRow
+from elasticdf.runtime.vnx_registers import PortInstances
+
+RECEIVE_BUFFER_BYTES = 48 << 10
+"""Behind the MAC: 512 beats of FIFO and 256 beats of packet store."""
+
+
+class NetworkPort:
+    """Registers, cable and rows of one port."""
+
+    def __init__(self, qsfp: int, units: PortInstances) -> None:
+        self.qsfp = qsfp
+        self.units = units
+        self.layer = NetworkLayerRegisters(units.network)
+        self.cmac = CmacRegisters(units.cmac)
+        self.cable = Cable()
+        self.dropped = 0
+        self._adapters: dict[int, Transmitter | Receiver] = {}
+        self._used_bytes = 0
+        self._accounting = threading.Lock()
+        self._view: tuple[int, tuple[SocketRow, ...], int, int] | None = None
+
+    def attach(self, adapter: Transmitter | Receiver) -> None:
+        """Connect a link adapter to its row."""
+        self._adapters[adapter.row] = adapter
+
+    def prefix(self, row: int) -> bytes | None:
+        """Return the wire header of a row's packets, or None if the layer would drop them."""
+        rows, ip, mac = self._registers()
+        entry = rows[row]
+        target = self.layer.resolve(entry.their_ip) if entry.valid else None
+        if target is None:
+            self.dropped += 1
+            return None
+        return WIRE_HEADER.pack(
+            target.to_bytes(6, "big"),
+            mac.to_bytes(6, "big"),
+            entry.their_ip,
+            ip,
+            entry.their_port,
+            entry.my_port,
+        )
+
+    def send(self, row: int, packets: memoryview, size: int) -> None:
+        """Put packets of a row on the cable."""
+        del row  # its header is already in the packets
+        self.cable.send(packets, size)
+
+    def run(self) -> None:
+        """Sort arriving packets to the adapters until the cable is closed."""
+        while (arrived := self.cable.receive()) is not None:
+            packets, size = arrived
+            for train in self._by_header(packets, size):
+                self._sort(train)
+
+    def _by_header(self, packets: memoryview, size: int) -> list[Train]:
+        """Cut what arrived together where the wire header changes."""
+        whole = len(packets) // size
+        heads = np.frombuffer(packets, np.uint8, whole * size).reshape(whole, size)
+        heads = heads[:, : WIRE_HEADER.size]
+        if whole <= 1 or bool((heads == heads[0]).all()):
+            return [Train(packets, size)]
+        return [
+            Train(packets[start : start + size], size) for start in range(0, len(packets), size)
+        ]
+
+    def _sort(self, train: Train) -> None:
+        size = len(train.packets)
+        row = self._row_of(train.packets)
+        adapter = None if row is None else self._adapters.get(row)
+        if adapter is None:
+            self.dropped += 1
+            return
+        if isinstance(adapter, Transmitter):
+            self._pass_credits(adapter, train)
+            return
+        with self._accounting:
+            if self._used_bytes + size > RECEIVE_BUFFER_BYTES + _wire_headers(train):
+                self.dropped += 1
+                return
+            self._used_bytes += size
+        adapter.accept(train)
+
+    def _pass_credits(self, adapter: Transmitter, train: Train) -> None:
+        rows, _ = train.split()
+        if rows.shape[1] >= DATA_START:
+            words = np.ascontiguousarray(rows[:, WIRE_HEADER.size : DATA_START]).view("<u8")[:, 0]
+            adapter.accept(read_headers(words))
+
+    def _row_of(self, packet: memoryview) -> int | None:
+        """Return the lowest row that matches; ``valid`` is not looked at on receive."""
+        to_mac, _, to_ip, from_ip, to_port, from_port = WIRE_HEADER.unpack_from(packet)
+        rows, ip, mac = self._registers()
+        if to_mac != mac.to_bytes(6, "big") or to_ip != ip:
+            return None
+        wanted = (from_ip, from_port, to_port)
+        for number, row in enumerate(rows):
+            if (row.their_ip, row.their_port, row.my_port) == wanted:
+                return number
+        return None
+
+    def _registers(self) -> tuple[tuple[SocketRow, ...], int, int]:
+        """Return socket table, IP and MAC; read again only after a register was written."""
+        changes = self.layer.file.changes
+        if self._view is None or self._view[0] != changes:
+            self._view = (changes, self.layer.rows(), self.layer.ip, self.layer.mac)
+        return self._view[1:]
+
+    def release(self, size: int) -> None:
+        """Give room in the receive buffer back."""
+        with self._accounting:
+            self._used_bytes -= size
+
+    def tick(self) -> None:
+        """Let transmitters ask for news; show the link's state."""
+        self.cmac.set_link(up=not self.cable.down)
+        for adapter in self._adapters.values():
+            if isinstance(adapter, Transmitter):
+                adapter.tick()
+
+    def close(self) -> None:
+        """Unplug the cable and end every wait."""
+        self.cable.close()
+        for adapter in self._adapters.values():
+            adapter.close()
+
+
+def _wire_headers(train: Train) -> int:
+    """Return the bytes of a train that are not beats of the receive buffer."""
+    return WIRE_HEADER.size * -(-len(train.packets) // train.size)

@@ -1,0 +1,209 @@
+"""An artifact loaded onto boards, ready to take frames in the network's own terms.
+
+Opens boards (emulated ones for emulation binaries, real ones through XRT otherwise), programs them,
+and moves frames through host computation and replicas, several batches at a time. A failed request
+leaves an error behind and the session usable: the boards are recovered before the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from elasticdf.artifact.deployment import DeployedBoard, Deployment, Direction, Port
+from elasticdf.artifact.emulation import segments_of
+from elasticdf.artifact.manifest import Manifest
+from elasticdf.artifact.opening import Artifact, open_artifact
+from elasticdf.errors import UserError
+from elasticdf.runtime.board import Board
+from elasticdf.runtime.emulated.board import EmulatedBoard, Switch
+from elasticdf.runtime.host import Array, HostModelRunner, frames_from
+from elasticdf.runtime.packing import Bytes, frame_bytes, pack, unpack
+from elasticdf.runtime.pipeline import Step, make_steps, run_steps
+from elasticdf.runtime.resource import Resource
+
+MOST_BATCH_FRAMES = 64
+_BATCH_BYTES = 32 << 20
+_BATCHES_PER_STEP = 2
+STALL_SECONDS = 60.0
+
+Progress = Callable[[int, int], None]
+"""Frames done, frames in all."""
+
+
+def open_boards(artifact: Artifact, threads: int = 1) -> tuple[Board, ...]:
+    """Return a board for every binary of an artifact, not yet programmed.
+
+    Raises:
+        UserError: Emulation and real binaries are mixed, or XRT or boards are missing.
+    """
+    emulated = [bool(segments_of(binary.xclbin)) for binary in artifact.binaries]
+    if all(emulated) and artifact.manifest is not None:
+        switch = Switch()
+        boards: list[Board] = []
+        try:
+            for deployed in _deployed(artifact.manifest):
+                boards.append(EmulatedBoard(len(boards), deployed, switch, threads))
+        except BaseException:
+            _close(boards)
+            raise
+        return tuple(boards)
+    if any(emulated):
+        names = [b.name for b, is_it in zip(artifact.binaries, emulated, strict=True) if is_it]
+        raise UserError(
+            f"{', '.join(names)} are emulation binaries, the others are not; build them all with "
+            "--emulate or none"
+        )
+    from elasticdf.runtime.xrt import open_xrt_boards  # needs XRT, which few machines have
+
+    return open_xrt_boards(artifact)
+
+
+def _deployed(manifest: Manifest) -> tuple[DeployedBoard, ...]:
+    by_id = {board.id: board for board in manifest.deployment.boards}
+    return tuple(by_id[entry.board] for entry in manifest.entries)
+
+
+def _close(boards: Sequence[Board]) -> None:
+    for board in boards:
+        board.close()
+
+
+class Session:
+    """A programmed resource and what the host computes beside it.
+
+    Args:
+        artifact: What is loaded.
+        manifest: Its manifest.
+        resource: Programmed with it.
+        threads: onnxruntime may use so many on the host.
+    """
+
+    def __init__(
+        self, artifact: Artifact, manifest: Manifest, resource: Resource, threads: int = 1
+    ) -> None:
+        self.artifact = artifact
+        self.manifest = manifest
+        self.resource = resource
+        self.replicas = make_steps(resource, manifest.deployment, artifact.bitstream.kernels)
+        self.input = _only(self.replicas[0], Direction.IN)
+        self.output = _only(self.replicas[0], Direction.OUT)
+        prologue, epilogue = manifest.prologue, manifest.epilogue
+        self._prologue = prologue and HostModelRunner(prologue, "the host's prologue", threads)
+        self._epilogue = epilogue and HostModelRunner(epilogue, "the host's epilogue", threads)
+
+    @property
+    def deployment(self) -> Deployment:
+        """What runs where."""
+        return self.manifest.deployment
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Shape of one frame of the network's own input."""
+        return self._prologue.frame_shape if self._prologue else self.input.shape[1:]
+
+    def encode(self, frames: Array) -> Bytes:
+        """Return the accelerator's input bytes, (frames, frame bytes), for network inputs."""
+        values = self._prologue(frames) if self._prologue else frames
+        return pack(values.reshape(len(frames), *self.input.shape[1:]), self.input)
+
+    def decode(self, data: Bytes) -> Array:
+        """Return the network's outputs for the accelerator's output bytes."""
+        values = unpack(data, self.output, np.int64)
+        return self._epilogue(values) if self._epilogue else values
+
+    def process(self, data: Bytes, progress: Progress | None = None) -> Bytes:
+        """Run frames in the accelerator's own form, over all replicas.
+
+        Raises:
+            BoardError: A board or a link failed; nothing of the request has a result.
+        """
+        self.resource.recover()
+        result = np.empty((len(data), frame_bytes(self.output)), np.uint8)
+        batches = list(self._batches(len(data)))
+        if len(batches) == 1:
+            self._run_batch(data, result, batches[0], 0)
+            return result
+        workers = len(self.replicas) * _BATCHES_PER_STEP * max(map(len, self.replicas))
+        done = 0
+        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="batch") as pool:
+            jobs = [
+                pool.submit(self._run_batch, data, result, batch, number)
+                for number, batch in enumerate(batches)
+            ]
+            try:
+                for batch, job in zip(batches, jobs, strict=True):
+                    job.result()
+                    done += batch.stop - batch.start
+                    if progress is not None:
+                        progress(done, len(data))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return result
+
+    def _batches(self, frames: int) -> Iterator[slice]:
+        largest = max(frame_bytes(self.input), frame_bytes(self.output))
+        share = -(-frames // (len(self.replicas) * _BATCHES_PER_STEP * len(self.replicas[0])))
+        size = max(1, min(MOST_BATCH_FRAMES, _BATCH_BYTES // largest, share))
+        for start in range(0, frames, size):
+            yield slice(start, min(frames, start + size))
+
+    def _run_batch(self, data: Bytes, result: Bytes, batch: slice, number: int) -> None:
+        steps = self.replicas[number % len(self.replicas)]
+        frames = {self.input.tensor: (self.input, data[batch])}
+        out = run_steps(steps, frames, batch.stop - batch.start)
+        result[batch] = out[self.output.tensor][1]
+
+    def infer(self, array: Array, progress: Progress | None = None) -> tuple[Array, Bytes]:
+        """Return the network's outputs and the accelerator's, for input in any accepted form.
+
+        Raises:
+            UserError: The input does not fit or is ambiguous.
+            BoardError: A board or a link failed.
+        """
+        data = self.encode(frames_from(array, self.frame_shape))
+        raw = self.process(data, progress)
+        return self.decode(raw), raw
+
+
+def _only(steps: tuple[Step, ...], direction: Direction) -> Port:
+    """Return the one stream of a replica that enters from, or leaves to, outside the steps."""
+    read = [s.port for step in steps for s in step.streams if s.direction is Direction.IN]
+    written = [s.port for step in steps for s in step.streams if s.direction is Direction.OUT]
+    mine, others = (read, written) if direction is Direction.IN else (written, read)
+    inner = {port.tensor for port in others}
+    ends = [port for port in mine if port.tensor not in inner]
+    if len({port.tensor for port in ends}) != 1:
+        names = ", ".join(port.tensor for port in ends) or "none"
+        raise UserError(
+            f"the accelerator has {len(ends)} {direction.value}put streams ({names}); networks "
+            "with exactly one can be run from here, use the client for others"
+        )
+    return ends[0]
+
+
+@contextmanager
+def open_session(
+    path: Path, *, threads: int = 1, stall_seconds: float = STALL_SECONDS
+) -> Iterator[Session]:
+    """Open an artifact on boards of its kind; they are given up at the end.
+
+    Raises:
+        UserError: The artifact has no manifest, or cannot run here.
+        BoardError: A board or a link failed while being set up.
+    """
+    artifact = open_artifact(path)
+    manifest = artifact.manifest
+    if manifest is None:
+        raise UserError(
+            f"{path} has no manifest, so what it computes is not known here; package it with "
+            "elasticdf, or serve it to a client that knows its arguments"
+        )
+    with Resource(open_boards(artifact, threads), stall_seconds) as resource:
+        resource.program(artifact.binaries, manifest)
+        yield Session(artifact, manifest, resource, threads)
