@@ -71,7 +71,9 @@ class OnnxWriter:
             outputs: The tensor, its public name, element type and shape.
         """
         outputs = tuple(outputs)
-        renamed = [helper.make_node("Identity", [tensor], [public]) for tensor, public, _, _ in outputs]
+        renamed = [
+            helper.make_node("Identity", [tensor], [public]) for tensor, public, _, _ in outputs
+        ]
         graph = helper.make_graph(
             [*self._nodes, *renamed],
             name,

@@ -8,10 +8,12 @@ from __future__ import annotations
 from math import prod
 
 from elasticdf.ir import DataType, Layer
+from elasticdf.layers.emulation import Values, cast, element_type, exact_type
 from elasticdf.layers.kind import (
     Attributes,
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     fold,
     no_resources,
     no_variants,
@@ -48,6 +50,15 @@ def _foldings(layer: Layer) -> tuple[Attributes, ...]:
     return divisor_foldings(layer, "PE", layer.integer("NumChannels"))
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    source = layer.datatype("inputDataType")
+    total = exact_type(2 * max(abs(source.minimum), abs(source.maximum)))
+    terms = (cast(builder, name, element_type(source), total) for name in inputs)
+    return (builder.node("Add", tuple(terms)),)
+
+
 KIND = LayerKind(
     family="AddStreams",
     flavours=("hls",),
@@ -64,4 +75,5 @@ KIND = LayerKind(
     foldings=_foldings,
     variants=no_variants,
     unknown=("lut", "ff"),
+    emulate=_emulate,
 )

@@ -8,11 +8,13 @@ from __future__ import annotations
 from math import prod
 
 from elasticdf.ir import Layer, Resources
+from elasticdf.layers.emulation import FLOAT, Values, cast, element_type
 from elasticdf.layers.kind import (
     Attributes,
     FpgaPart,
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     fold,
     text,
     whole,
@@ -53,6 +55,24 @@ def _variants(_layer: Layer, _part: FpgaPart) -> tuple[Attributes, ...]:
     return ({}, {"ram_style": "distributed"}, {"ram_style": "block"})
 
 
+_FUNCTIONS = {"add": "Add", "mul": "Mul", "cmp_le": "LessOrEqual", "cmp_ge": "GreaterOrEqual"}
+"""ONNX operators of FINN's ``Func``."""
+
+
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    source, result = layer.datatype("inputDataType"), layer.datatype("outputDataType")
+    target, function = element_type(result), layer.text("Func")
+    wide = max((element_type(source), target), key=lambda item: item.itemsize)
+    tensor = cast(builder, inputs[0], element_type(source), wide)
+    parameter = builder.constant(parameters[0].reshape(-1).astype(wide))
+    answer = builder.node(_FUNCTIONS[function], (tensor, parameter))
+    if function.startswith("cmp"):
+        return (builder.node("Cast", (answer,), to=FLOAT),)
+    return (cast(builder, answer, wide, target),)
+
+
 KIND = LayerKind(
     family="ChannelwiseOp",
     flavours=("hls",),
@@ -71,4 +91,5 @@ KIND = LayerKind(
     resources=_resources,
     foldings=_foldings,
     variants=_variants,
+    emulate=_emulate,
 )

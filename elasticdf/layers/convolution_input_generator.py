@@ -7,14 +7,17 @@ feed a VVAU or Pool and must have SIMD equal to that layer's PE.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from math import ceil, prod
 
 from elasticdf.ir import Layer, Resources
+from elasticdf.layers.emulation import Values, integers, reshape
 from elasticdf.layers.kind import (
     Attributes,
     FpgaPart,
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     fold,
     text,
     whole,
@@ -273,6 +276,31 @@ def _variants(layer: Layer, part: FpgaPart) -> tuple[Attributes, ...]:
     return ({}, *({"ram_style": style} for style in styles))
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    """Cut the image into windows: position by position, each position its channels.
+
+    For depthwise layers channel by channel, each channel its positions, as qonnx's Im2Col does.
+    """
+    kernel, strides = layer.integers("ConvKernelDim"), layer.integers("Stride")
+    dilations, size = layer.integers("Dilation"), layer.integers("OFMDim")
+    channels, positions = layer.integer("IFMChannels"), kernel[0] * kernel[1]
+    image = reshape(builder, inputs[0], *layer.integers("IFMDim"), channels)
+    parts = []
+    for row, column in product(range(kernel[0]), range(kernel[1])):
+        first = (row * dilations[0], column * dilations[1])
+        last = tuple(first[a] + (size[a] - 1) * strides[a] + 1 for a in (0, 1))
+        axes, steps = integers(builder, 1, 2), integers(builder, *strides)
+        bounds = (integers(builder, *first), integers(builder, *last))
+        parts.append(builder.node("Slice", (image, *bounds, axes, steps)))
+    if not layer.integer("depthwise", 0):
+        return (parts[0] if positions == 1 else builder.node("Concat", tuple(parts), axis=3),)
+    columns = tuple(reshape(builder, part, *size, channels, 1) for part in parts)
+    windows = builder.node("Concat", columns, axis=4)
+    return (reshape(builder, windows, *size, channels * positions),)
+
+
 KIND = LayerKind(
     family="ConvolutionInputGenerator",
     flavours=("hls", "rtl"),
@@ -303,4 +331,5 @@ KIND = LayerKind(
         {"ram_style": "distributed"},
         {"ram_style": "ultra"},
     ),
+    emulate=_emulate,
 )

@@ -6,10 +6,12 @@ Formulas: FINN's ``downsampler.py``.
 from __future__ import annotations
 
 from elasticdf.ir import Layer
+from elasticdf.layers.emulation import Values, integers
 from elasticdf.layers.kind import (
     Attributes,
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     fold,
     no_resources,
     no_variants,
@@ -40,6 +42,19 @@ def _foldings(layer: Layer) -> tuple[Attributes, ...]:
     return divisor_foldings(layer, "SIMD", layer.integer("NumChannels"))
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    stride = layer.integer("Stride")
+    axes: tuple[int, ...] = (1, 2)
+    if layer.integer("is1D", 0):
+        axes = (1,) if layer.integer("is1D_unitx", 1) else (2,)
+    everything = 2**31
+    bounds = (integers(builder, *(0 for _ in axes)), integers(builder, *(everything for _ in axes)))
+    steps = integers(builder, *(stride for _ in axes))
+    return (builder.node("Slice", (inputs[0], *bounds, integers(builder, *axes), steps)),)
+
+
 KIND = LayerKind(
     family="DownSampler",
     flavours=("hls",),
@@ -59,4 +74,5 @@ KIND = LayerKind(
     foldings=_foldings,
     variants=no_variants,
     unknown=("lut", "ff"),
+    emulate=_emulate,
 )

@@ -8,10 +8,12 @@ from __future__ import annotations
 from math import prod
 
 from elasticdf.ir import Layer
+from elasticdf.layers.emulation import Values
 from elasticdf.layers.kind import (
     Attributes,
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     fold,
     no_resources,
     no_variants,
@@ -43,6 +45,13 @@ def _foldings(layer: Layer) -> tuple[Attributes, ...]:
     return divisor_foldings(layer, "PE", layer.integer("NumChannels"))
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    copies = layer.integer("NumOutputStreams")
+    return tuple(builder.node("Identity", inputs[:1]) for _ in range(copies))
+
+
 KIND = LayerKind(
     family="DuplicateStreams",
     flavours=("hls",),
@@ -59,4 +68,5 @@ KIND = LayerKind(
     foldings=_foldings,
     variants=no_variants,
     unknown=("lut", "ff"),
+    emulate=_emulate,
 )

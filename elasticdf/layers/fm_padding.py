@@ -6,10 +6,12 @@ Formulas: FINN's ``fmpadding.py``.
 from __future__ import annotations
 
 from elasticdf.ir import Layer
+from elasticdf.layers.emulation import Values, integers
 from elasticdf.layers.kind import (
     Attributes,
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     fold,
     no_resources,
     no_variants,
@@ -40,6 +42,15 @@ def _foldings(layer: Layer) -> tuple[Attributes, ...]:
     return divisor_foldings(layer, "SIMD", layer.integer("NumChannels"))
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    top, left, bottom, right = layer.integers("Padding")
+    return (
+        builder.node("Pad", (inputs[0], integers(builder, 0, top, left, 0, 0, bottom, right, 0))),
+    )
+
+
 KIND = LayerKind(
     family="FMPadding",
     flavours=("hls", "rtl"),
@@ -58,4 +69,5 @@ KIND = LayerKind(
     foldings=_foldings,
     variants=no_variants,
     unknown=("lut", "ff"),
+    emulate=_emulate,
 )

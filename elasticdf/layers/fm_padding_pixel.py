@@ -6,10 +6,12 @@ Formulas: FINN's ``fmpadding_pixel.py``.
 from __future__ import annotations
 
 from elasticdf.ir import Layer
+from elasticdf.layers.emulation import Values, integers, reshape
 from elasticdf.layers.kind import (
     Attributes,
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     fold,
     no_resources,
     no_variants,
@@ -39,6 +41,22 @@ def _foldings(layer: Layer) -> tuple[Attributes, ...]:
     return divisor_foldings(layer, "SIMD", layer.integer("NumChannels"))
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    """Put Stride - 1 zeros between neighbouring pixels."""
+    height, width = layer.integers("ImgDim")
+    rows, columns = layer.integers("Stride")
+    channels = layer.integer("NumChannels")
+    tensor = reshape(builder, inputs[0], height, 1, width, 1, channels)
+    pads = (0, 0, 0, 0, 0, 0, 0, 0, rows - 1, 0, columns - 1, 0)
+    tensor = builder.node("Pad", (tensor, integers(builder, *pads)))
+    tensor = reshape(builder, tensor, height * rows, width * columns, channels)
+    ends = integers(builder, (height - 1) * rows + 1, (width - 1) * columns + 1)
+    bounds = (integers(builder, 0, 0), ends, integers(builder, 1, 2))
+    return (builder.node("Slice", (tensor, *bounds)),)
+
+
 KIND = LayerKind(
     family="FMPadding_Pixel",
     flavours=("hls",),
@@ -56,4 +74,5 @@ KIND = LayerKind(
     foldings=_foldings,
     variants=no_variants,
     unknown=("lut", "ff"),
+    emulate=_emulate,
 )

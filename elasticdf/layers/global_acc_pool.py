@@ -8,10 +8,12 @@ from __future__ import annotations
 from math import prod
 
 from elasticdf.ir import DataType, Layer
+from elasticdf.layers.emulation import Values, cast, element_type, exact_type, integers
 from elasticdf.layers.kind import (
     Attributes,
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     fold,
     no_resources,
     no_variants,
@@ -49,6 +51,15 @@ def _foldings(layer: Layer) -> tuple[Attributes, ...]:
     return divisor_foldings(layer, "PE", layer.integer("NumChannels"))
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    source, size = layer.datatype("inputDataType"), layer.integers("numInputVectors")
+    bound = prod(size[1:]) * max(abs(source.minimum), abs(source.maximum))
+    tensor = cast(builder, inputs[0], element_type(source), exact_type(bound))
+    return (builder.node("ReduceSum", (tensor, integers(builder, 1, 2)), keepdims=1),)
+
+
 KIND = LayerKind(
     family="GlobalAccPool",
     flavours=("hls",),
@@ -64,4 +75,5 @@ KIND = LayerKind(
     foldings=_foldings,
     variants=no_variants,
     unknown=("lut", "ff"),
+    emulate=_emulate,
 )

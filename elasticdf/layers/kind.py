@@ -68,6 +68,12 @@ class OnnxBuilder(Protocol):
         """Add a node with one output and return the output's name."""
         ...
 
+    def nodes(
+        self, op_type: str, inputs: tuple[str, ...], outputs: int, **attributes: object
+    ) -> tuple[str, ...]:
+        """Add a node with several outputs and return their names."""
+        ...
+
     def constant(self, values: NDArray[np.generic]) -> str:
         """Add an initialiser and return its name."""
         ...

@@ -6,10 +6,12 @@ Formulas: FINN's ``labelselect.py``.
 from __future__ import annotations
 
 from elasticdf.ir import Layer
+from elasticdf.layers.emulation import FLOAT, Values, integers, reshape
 from elasticdf.layers.kind import (
     Attributes,
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     fold,
     no_resources,
     no_variants,
@@ -36,6 +38,16 @@ def _foldings(layer: Layer) -> tuple[Attributes, ...]:
     return divisor_foldings(layer, "PE", layer.integer("Labels"))
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    """Rank the labels by repeated maxima; of equal values the lower index comes first."""
+    leading = layer.integers("numInputVectors")[1:]
+    tensor = reshape(builder, inputs[0], *leading, layer.integer("Labels"))
+    indices = builder.nodes("TopK", (tensor, integers(builder, layer.integer("K"))), 2, axis=-1)[1]
+    return (builder.node("Cast", (indices,), to=FLOAT),)
+
+
 KIND = LayerKind(
     family="LabelSelect",
     flavours=("hls",),
@@ -53,4 +65,5 @@ KIND = LayerKind(
     foldings=_foldings,
     variants=no_variants,
     unknown=("lut", "ff"),
+    emulate=_emulate,
 )

@@ -8,10 +8,12 @@ from __future__ import annotations
 from math import prod
 
 from elasticdf.ir import Layer, Resources
+from elasticdf.layers.emulation import INT64, Values, element_type
 from elasticdf.layers.kind import (
     FpgaPart,
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     no_folding,
     no_variants,
     text,
@@ -46,6 +48,14 @@ def _resources(layer: Layer, _part: FpgaPart) -> Resources:
     return Resources(ff=None, bram18=ceil_div(width, 16) * ceil_div(words, 1024))
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    index = builder.node("Cast", inputs[:1], to=INT64)
+    target = element_type(layer.datatype("EmbeddingType"))
+    return (builder.node("Gather", (builder.constant(parameters[0].astype(target)), index)),)
+
+
 KIND = LayerKind(
     family="Lookup",
     flavours=("hls",),
@@ -64,4 +74,5 @@ KIND = LayerKind(
     foldings=no_folding,
     variants=no_variants,
     unknown=("lut", "ff"),
+    emulate=_emulate,
 )

@@ -8,12 +8,14 @@ from __future__ import annotations
 from math import ceil, prod
 
 from elasticdf.ir import Layer, Resources
-from elasticdf.layers import dot_product
+from elasticdf.layers import dot_product, product_unit
+from elasticdf.layers.emulation import Values, reshape
 from elasticdf.layers.kind import (
     Attributes,
     FpgaPart,
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     fold,
     text,
     whole,
@@ -111,6 +113,18 @@ def _foldings(layer: Layer) -> tuple[Attributes, ...]:
     return tuple({"PE": pe, "SIMD": simd} for pe, simd in pairs)
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    leading = layer.integers("numInputVectors")[1:]
+    tensor = reshape(builder, inputs[0], *leading, layer.integer("MW"))
+    matrix = product_unit.products(layer, parameters[0])
+    element = product_unit.accumulator_type(layer, matrix)
+    tensor = product_unit.operand(layer, builder, tensor, element)
+    result = builder.node("MatMul", (tensor, builder.constant(matrix.astype(element))))
+    return (product_unit.finish(layer, builder, result, parameters, element),)
+
+
 KIND = LayerKind(
     family="MVAU",
     flavours=("hls", "rtl"),
@@ -128,4 +142,5 @@ KIND = LayerKind(
     foldings=_foldings,
     variants=dot_product.weight_variants,
     published_variants=dot_product.PUBLISHED_VARIANTS,
+    emulate=_emulate,
 )

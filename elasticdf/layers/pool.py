@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
+
 from elasticdf.ir import Layer
+from elasticdf.layers.emulation import Values, cast, element_type, exact_type, integers, reshape
 from elasticdf.layers.kind import (
     Attributes,
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     fold,
     no_resources,
     no_variants,
@@ -43,6 +47,25 @@ def _foldings(layer: Layer) -> tuple[Attributes, ...]:
     return divisor_foldings(layer, "PE", layer.integer("Channels"))
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    """Reduce each channel's window, as the depthwise window generator delivers it."""
+    channels, positions = layer.integer("Channels"), prod(layer.integers("KernelSize"))
+    source, size = layer.datatype("InputDataType"), layer.integers("OutImgDims")
+    tensor = reshape(builder, inputs[0], *size, channels, positions)
+    if layer.text("Function") == "MaxPool":
+        return (builder.node("ReduceMax", (tensor,), axes=[4], keepdims=0),)
+    element = exact_type(positions * max(abs(source.minimum), abs(source.maximum)))
+    tensor = cast(builder, tensor, element_type(source), element)
+    total = builder.node("ReduceSum", (tensor, integers(builder, 4)), keepdims=0)
+    shift = layer.integer("Size", 1)
+    if shift:
+        scale = builder.constant(np.array(2.0**-shift, element))
+        total = builder.node("Floor", (builder.node("Mul", (total, scale)),))
+    return (cast(builder, total, element, element_type(layer.datatype("OutputDataType"))),)
+
+
 KIND = LayerKind(
     family="Pool",
     flavours=("hls",),
@@ -64,4 +87,5 @@ KIND = LayerKind(
     foldings=_foldings,
     variants=no_variants,
     unknown=("lut", "ff"),
+    emulate=_emulate,
 )

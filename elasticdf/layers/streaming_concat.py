@@ -8,9 +8,11 @@ from __future__ import annotations
 from math import prod
 
 from elasticdf.ir import Layer
+from elasticdf.layers.emulation import Values
 from elasticdf.layers.kind import (
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     no_folding,
     no_resources,
     no_variants,
@@ -33,6 +35,12 @@ def _ports(layer: Layer) -> LayerPorts:
     )
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    return (builder.node("Concat", inputs, axis=-1),)
+
+
 KIND = LayerKind(
     family="StreamingConcat",
     flavours=("hls",),
@@ -47,4 +55,5 @@ KIND = LayerKind(
     foldings=no_folding,
     variants=no_variants,
     unknown=("lut", "ff"),
+    emulate=_emulate,
 )

@@ -8,10 +8,12 @@ from __future__ import annotations
 from math import prod
 
 from elasticdf.ir import DataType, Layer
+from elasticdf.layers.emulation import Values, cast, element_type, exact_type
 from elasticdf.layers.kind import (
     Attributes,
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     fold,
     no_resources,
     no_variants,
@@ -61,6 +63,20 @@ def _foldings(layer: Layer) -> tuple[Attributes, ...]:
     return divisor_foldings(layer, "PE", layer.integer("NumChannels"))
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    operation = layer.text("eltwiseOp")
+    kinds = (layer.datatype("inputDataType0"), layer.datatype("inputDataType1"))
+    bound = sum(max(abs(kind.minimum), abs(kind.maximum)) for kind in kinds)
+    first, second = (
+        cast(builder, name, element_type(kind), exact_type(bound))
+        for name, kind in zip(inputs, kinds, strict=True)
+    )
+    result = builder.node("Add" if operation == "Add" else "Sub", (first, second))
+    return (builder.node("Abs", (result,)) if operation == "AbsDiff" else result,)
+
+
 KIND = LayerKind(
     family="StreamingEltwise",
     flavours=("hls",),
@@ -79,4 +95,5 @@ KIND = LayerKind(
     foldings=_foldings,
     variants=no_variants,
     unknown=("lut", "ff"),
+    emulate=_emulate,
 )

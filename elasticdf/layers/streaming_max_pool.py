@@ -8,10 +8,12 @@ at once, whatever PE says.
 from __future__ import annotations
 
 from elasticdf.ir import Layer
+from elasticdf.layers.emulation import Values
 from elasticdf.layers.kind import (
     Attributes,
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     fold,
     no_resources,
     no_variants,
@@ -59,6 +61,21 @@ def _foldings(layer: Layer) -> tuple[Attributes, ...]:
     return divisor_foldings(layer, "PE", layer.integer("NumChannels"))
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    pool = layer.integers("PoolDim")
+    tensor = builder.node("Transpose", inputs[:1], perm=[0, 3, 1, 2])
+    tensor = builder.node(
+        "MaxPool",
+        (tensor,),
+        kernel_shape=list(pool),
+        strides=list(pool),
+        ceil_mode=layer.integer("CeilMode", 0),
+    )
+    return (builder.node("Transpose", (tensor,), perm=[0, 2, 3, 1]),)
+
+
 KIND = LayerKind(
     family="StreamingMaxPool",
     flavours=("hls",),
@@ -76,4 +93,5 @@ KIND = LayerKind(
     foldings=_foldings,
     variants=no_variants,
     unknown=("lut", "ff"),
+    emulate=_emulate,
 )

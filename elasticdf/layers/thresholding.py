@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from math import prod
 
 from elasticdf.ir import Layer, Resources
+from elasticdf.layers.emulation import Values, activate, element_type, look_up, reshape
 from elasticdf.layers.kind import (
     Attributes,
     FpgaPart,
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     fold,
     text,
     whole,
@@ -140,6 +142,19 @@ def _variants(layer: Layer, _part: FpgaPart) -> tuple[Attributes, ...]:
     return ({}, *_RTL_VARIANTS.values())
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    source, channels = layer.datatype("inputDataType"), layer.integer("NumChannels")
+    leading = layer.integers("numInputVectors")[1:]
+    tensor = reshape(builder, inputs[0], *leading, channels)
+    thresholds = parameters[0]
+    table = look_up(builder, layer, tensor, thresholds, source)
+    if table is not None:
+        return (table,)
+    return (activate(builder, layer, tensor, thresholds, element_type(source)),)
+
+
 KIND = LayerKind(
     family="Thresholding",
     flavours=("hls", "rtl"),
@@ -170,4 +185,5 @@ KIND = LayerKind(
     foldings=_foldings,
     variants=_variants,
     unknown=("lut",),
+    emulate=_emulate,
 )

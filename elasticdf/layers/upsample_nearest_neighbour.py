@@ -6,9 +6,11 @@ Formulas: FINN's ``upsampler.py``.
 from __future__ import annotations
 
 from elasticdf.ir import Layer
+from elasticdf.layers.emulation import Values, integers, reshape
 from elasticdf.layers.kind import (
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     no_folding,
     no_resources,
     no_variants,
@@ -32,6 +34,18 @@ def _ports(layer: Layer) -> LayerPorts:
     return LayerPorts(input_bits=(bits,), output_bits=(bits,), output_values=_cycles(layer))
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    size, channels = layer.integer("IFMDim"), layer.integer("NumChannels")
+    factor = layer.integer("OFMDim") // size
+    one_dimensional = bool(layer.integer("DimMode", 0))
+    width, across = (1, 1) if one_dimensional else (size, factor)
+    tensor = reshape(builder, inputs[0], size, 1, width, 1, channels)
+    tensor = builder.node("Tile", (tensor, integers(builder, 1, 1, factor, 1, across, 1)))
+    return (reshape(builder, tensor, size * factor, width * across, channels),)
+
+
 KIND = LayerKind(
     family="UpsampleNearestNeighbour",
     flavours=("hls",),
@@ -49,4 +63,5 @@ KIND = LayerKind(
     foldings=no_folding,
     variants=no_variants,
     unknown=("lut", "ff"),
+    emulate=_emulate,
 )

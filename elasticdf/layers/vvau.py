@@ -10,12 +10,14 @@ from math import ceil, prod
 
 from elasticdf.errors import UserError
 from elasticdf.ir import Layer, Resources
-from elasticdf.layers import dot_product
+from elasticdf.layers import dot_product, product_unit
+from elasticdf.layers.emulation import Values, integers, reshape
 from elasticdf.layers.kind import (
     Attributes,
     FpgaPart,
     LayerKind,
     LayerPorts,
+    OnnxBuilder,
     fold,
     whole,
     wholes,
@@ -123,6 +125,20 @@ def _foldings(layer: Layer) -> tuple[Attributes, ...]:
     )
 
 
+def _emulate(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
+) -> tuple[str, ...]:
+    """Multiply each channel's window, as the depthwise window generator delivers it."""
+    channels, positions = layer.integer("Channels"), prod(layer.integers("Kernel"))
+    matrix = parameters[0].reshape(channels, positions)
+    element = product_unit.accumulator_type(layer, matrix.T)
+    tensor = reshape(builder, inputs[0], *layer.integers("Dim"), channels, positions)
+    tensor = product_unit.operand(layer, builder, tensor, element)
+    tensor = builder.node("Mul", (tensor, builder.constant(matrix.astype(element))))
+    result = builder.node("ReduceSum", (tensor, integers(builder, 4)), keepdims=0)
+    return (product_unit.finish(layer, builder, result, parameters, element),)
+
+
 KIND = LayerKind(
     family="VVAU",
     flavours=("hls", "rtl"),
@@ -139,4 +155,5 @@ KIND = LayerKind(
     foldings=_foldings,
     variants=dot_product.weight_variants,
     published_variants=dot_product.PUBLISHED_VARIANTS,
+    emulate=_emulate,
 )

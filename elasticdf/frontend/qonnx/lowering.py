@@ -28,9 +28,7 @@ from elasticdf.frontend.qonnx.sketch import Sketch
 from elasticdf.frontend.qonnx.values import Average, Constant, Flow, Host, Value
 from elasticdf.ir import DataType
 
-Rule: TypeAlias = Callable[
-    [Op, tuple[Value | None, ...], Sketch], "Value | tuple[Value, ...]"
-]
+Rule: TypeAlias = Callable[[Op, tuple[Value | None, ...], Sketch], "Value | tuple[Value, ...]"]
 
 RULES: Mapping[str, Rule] = {
     "Add": elementwise.add,

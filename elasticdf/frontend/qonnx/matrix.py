@@ -291,5 +291,3 @@ def _plain_weights(op: Op, value: Constant, sketch: Sketch) -> tuple[Wholes, Rea
 
 def _declared_bipolar(op: Op, sketch: Sketch) -> bool:
     return sketch.network.datatypes.get(op.inputs[1]) == "BIPOLAR"
-
-

@@ -261,9 +261,7 @@ def number(graph: Graph) -> Graph:
             )
             for layer in graph
         ),
-        tensors={
-            new: replace(graph.tensors[old], name=new) for old, new in tensors.items()
-        },
+        tensors={new: replace(graph.tensors[old], name=new) for old, new in tensors.items()},
         outputs=tuple(tensors[name] for name in graph.outputs),
     )
 

@@ -24,7 +24,9 @@ def max_pool(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
         raise blocked(op.place, "its input is not quantised", "put a Quant node in front of it")
     shape = (1, *window.output, flow.channels)
     streaming = window.kernel == window.strides and not any(window.padding)
-    if streaming and all(size % k == 0 for size, k in zip(flow.shape[2:], window.kernel, strict=True)):
+    if streaming and all(
+        size % k == 0 for size, k in zip(flow.shape[2:], window.kernel, strict=True)
+    ):
         stream = sketch.layer(
             "StreamingMaxPool",
             (flow.stream,),
@@ -54,9 +56,7 @@ def _pool_window(op: Op, flow: Flow) -> Window:
     window = window_of(op, flow, (int(shape[0]), int(shape[-1])))
     if window.dilations != (1, 1):
         raise blocked(op.place, "it is dilated", "use a pooling window without dilation")
-    leftover = any(
-        (window.padded[a] - window.kernel[a]) % window.strides[a] for a in (0, 1)
-    )
+    leftover = any((window.padded[a] - window.kernel[a]) % window.strides[a] for a in (0, 1))
     if op.attributes.get("ceil_mode", 0) and leftover:
         raise blocked(op.place, "it rounds its output size up", "use ceil_mode 0")
     return window
@@ -129,13 +129,13 @@ def reduce_mean(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     if len(inputs) > 1 and isinstance(inputs[1], Constant):
         axes = tuple(int(axis) for axis in inputs[1].values.reshape(-1))
     if sorted(axis % 4 for axis in axes) != [2, 3]:
-        raise blocked(op.place, f"it averages over axes {list(axes)}", "average over the image only")
+        raise blocked(
+            op.place, f"it averages over axes {list(axes)}", "average over the image only"
+        )
     flow = global_average_pool(op, inputs[:1], sketch)
     if op.attributes.get("keepdims", 1) or not isinstance(flow, Flow):
         return flow
-    return Flow(
-        stream=flow.stream, shape=flow.shape[:2], datatype=flow.datatype, steps=flow.steps
-    )
+    return Flow(stream=flow.stream, shape=flow.shape[:2], datatype=flow.datatype, steps=flow.steps)
 
 
 def settle(op: Op, average: Average, sketch: Sketch) -> Flow:
@@ -156,9 +156,7 @@ def _global_sum(flow: Flow, sketch: Sketch) -> Flow:
     found = affine(flow.steps)
     if found is None or np.any(found[1]):
         raise InternalError(f"stream {flow.stream}: averaged before it was quantised")
-    total = smallest(
-        flow.datatype.minimum * height * width, flow.datatype.maximum * height * width
-    )
+    total = smallest(flow.datatype.minimum * height * width, flow.datatype.maximum * height * width)
     stream = sketch.layer(
         "GlobalAccPool",
         (flow.stream,),

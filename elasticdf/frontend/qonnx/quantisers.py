@@ -71,7 +71,11 @@ def quantiser_of(op: Op, inputs: Inputs) -> tuple[Quantiser, DataType, str]:
             f"use one of {', '.join(ROUNDING_MODES)}",
         )
     signed, narrow = bool(op.attributes.get("signed", 1)), bool(op.attributes.get("narrow", 0))
-    return _integer_quantiser(int(width), signed, narrow, scale, zero), _datatype(width, signed), mode
+    return (
+        _integer_quantiser(int(width), signed, narrow, scale, zero),
+        _datatype(width, signed),
+        mode,
+    )
 
 
 def _datatype(width: float, signed: bool) -> DataType:
@@ -195,9 +199,7 @@ def _flow(op: Op, value: Value | None) -> Flow:
     )
 
 
-def _around(
-    op: Op, flow: Flow, quantiser: Quantiser
-) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+def _around(op: Op, flow: Flow, quantiser: Quantiser) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     """Return the steps from real value to code and back."""
     scale = vector(op, flow, Constant(values=quantiser.scale))
     zero = vector(op, flow, Constant(values=quantiser.zero_point))
@@ -206,14 +208,10 @@ def _around(
     return (Divide(scale), Shift(zero)), (Shift(-zero), Scale(scale))
 
 
-def _enter(
-    op: Op, host: Host, quantiser: Quantiser, datatype: DataType, sketch: Sketch
-) -> Value:
+def _enter(op: Op, host: Host, quantiser: Quantiser, datatype: DataType, sketch: Sketch) -> Value:
     """End the host's part: its codes are the accelerator's input stream."""
     shape = sketch.enter(op, host, quantiser)
-    flow = Flow(
-        stream=sketch.input_stream(shape, datatype), shape=host.shape, datatype=datatype
-    )
+    flow = Flow(stream=sketch.input_stream(shape, datatype), shape=host.shape, datatype=datatype)
     _, after = _around(op, flow, quantiser)
     if sketch.eight_bit_image(host, datatype):
         flow = _from_image(flow, quantiser.low, datatype, sketch)

@@ -177,7 +177,10 @@ def read(model: onnx.ModelProto, path: Path) -> Network:
 
 def _array(tensor: onnx.TensorProto, path: Path) -> NDArray[np.generic]:
     try:
-        if any(size < 0 for size in tensor.dims) or np.prod(tensor.dims, dtype=float) > _MAX_ELEMENTS:
+        if (
+            any(size < 0 for size in tensor.dims)
+            or np.prod(tensor.dims, dtype=float) > _MAX_ELEMENTS
+        ):
             raise ValueError("bad shape")
         array: NDArray[np.generic] = onnx.numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError, AttributeError):

@@ -12,7 +12,16 @@ from elasticdf.frontend.qonnx.elementwise import Inputs, only_flow
 from elasticdf.frontend.qonnx.pooling import settle
 from elasticdf.frontend.qonnx.reading import Op
 from elasticdf.frontend.qonnx.sketch import Sketch
-from elasticdf.frontend.qonnx.values import Average, Constant, Flow, Reals, Scale, Shift, Step, Value
+from elasticdf.frontend.qonnx.values import (
+    Average,
+    Constant,
+    Flow,
+    Reals,
+    Scale,
+    Shift,
+    Step,
+    Value,
+)
 from elasticdf.frontend.qonnx.values import Divide
 
 
@@ -30,7 +39,10 @@ def reshape(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     if not isinstance(target, Constant):
         raise blocked(op.place, "its target shape is computed", "export with a fixed shape")
     wanted = [int(size) for size in target.values.reshape(-1)]
-    sizes = [flow.shape[i] if size == 0 and i < len(flow.shape) else size for i, size in enumerate(wanted)]
+    sizes = [
+        flow.shape[i] if size == 0 and i < len(flow.shape) else size
+        for i, size in enumerate(wanted)
+    ]
     if sizes and sizes[0] == -1 and -1 not in sizes[1:]:
         sizes[0] = 1
     if sizes.count(-1) == 1:

@@ -132,9 +132,7 @@ class Sketch:
     def parameter(self, values: NDArray[np.generic], datatype: DataType) -> str:
         """Add a parameter tensor and return its name."""
         name = f"param{len(self.tensors)}"
-        self.tensors[name] = Tensor(
-            name=name, shape=values.shape, datatype=datatype, values=values
-        )
+        self.tensors[name] = Tensor(name=name, shape=values.shape, datatype=datatype, values=values)
         return name
 
     def layer(

@@ -38,7 +38,9 @@ def window_of(op: Op, flow: Flow, kernel: tuple[int, int]) -> Window:
         UserError: Sizes are impossible, or the declared kernel contradicts the weights.
     """
     if len(flow.shape) != 4:
-        raise blocked(op.place, f"its input is {list(flow.shape)}", "give it an image (4 dimensions)")
+        raise blocked(
+            op.place, f"its input is {list(flow.shape)}", "give it an image (4 dimensions)"
+        )
     height, width = flow.shape[2:]
     declared = _pair(op.attributes.get("kernel_shape", kernel))
     strides = _pair(op.attributes.get("strides", (1, 1)))
@@ -86,7 +88,9 @@ def _padding(
     if mode in ("SAME_UPPER", "SAME_LOWER"):
         totals = [
             max(
-                (-(-image[a] // strides[a]) - 1) * strides[a] + dilations[a] * (kernel[a] - 1) + 1
+                (-(-image[a] // strides[a]) - 1) * strides[a]
+                + dilations[a] * (kernel[a] - 1)
+                + 1
                 - image[a],
                 0,
             )
@@ -163,9 +167,7 @@ def _downsample(stream: str, flow: Flow, window: Window, sketch: Sketch) -> str:
     )
 
 
-def generate(
-    stream: str, flow: Flow, window: Window, *, depthwise: bool, sketch: Sketch
-) -> str:
+def generate(stream: str, flow: Flow, window: Window, *, depthwise: bool, sketch: Sketch) -> str:
     """Add a ConvolutionInputGenerator and return its stream of windows."""
     elements = window.kernel[0] * window.kernel[1] * flow.channels
     return sketch.layer(
