@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from codegen.bundle.emulation import emulation_binary
@@ -13,7 +13,6 @@ from elasticdf.artifact.deployment import (
     Direction,
     HostStream,
     Kernel,
-    LocalStream,
     NetworkPort,
     NetworkStream,
     Port,
@@ -77,42 +76,63 @@ def _board(index: int) -> DeployedBoard:
     )
 
 
-def _network_port(board: int, peers: tuple[int, ...]) -> NetworkPort:
-    return NetworkPort(
-        board=board,
-        qsfp=1,
-        die="SLR2",
-        mac=f"00:0a:35:00:00:{board:02x}",
-        ip=f"192.168.10.{10 + board}",
-        gateway="192.168.10.1",
-        mask="255.255.255.0",
-        rsfec=False,
-        sockets=tuple(
-            Socket(
-                row=row,
-                their_ip=f"192.168.10.{10 + peer}",
-                their_port=60000 + board,
-                my_port=60000 + peer,
-            )
-            for row, peer in enumerate(peers)
-        ),
-        arp=tuple((f"192.168.10.{10 + peer}", f"00:0a:35:00:00:{peer:02x}") for peer in peers),
-    )
-
-
-def _link(index: int, source: Kernel, target: Kernel, rows: tuple[int, int]) -> NetworkStream:
+def _link(index: int, source: Kernel, target: Kernel) -> NetworkStream:
+    """Opposite streams of a pair of boards share a socket, as one socket carries both ways."""
     return NetworkStream(
         id=index,
         source=(source.name, "m_axis_0"),
         target=(target.name, "s_axis_0"),
         source_board=source.board,
         source_qsfp=1,
-        source_row=rows[0],
+        source_row=_row(source.board, target.board),
         target_board=target.board,
         target_qsfp=1,
-        target_row=rows[1],
+        target_row=_row(target.board, source.board),
         window_bytes=32768,
     )
+
+
+def _row(board: int, peer: int) -> int:
+    """Rows are numbered by peer, the board's own number left out."""
+    return peer if peer < board else peer - 1
+
+
+def _ports(links: list[NetworkStream]) -> tuple[NetworkPort, ...]:
+    pairs = [(link.source_board, link.target_board) for link in links]
+    pairs += [(target, source) for source, target in pairs]
+    boards = sorted({board for board, _ in pairs})
+    return tuple(_port(board, sorted({p for b, p in pairs if b == board})) for board in boards)
+
+
+def _port(board: int, peers: list[int]) -> NetworkPort:
+    return NetworkPort(
+        board=board,
+        qsfp=1,
+        die="SLR2",
+        mac=_mac(board),
+        ip=_ip(board),
+        gateway="192.168.10.1",
+        mask="255.255.255.0",
+        rsfec=False,
+        sockets=tuple(
+            Socket(
+                row=_row(board, peer),
+                their_ip=_ip(peer),
+                their_port=60000 + board,
+                my_port=60000 + peer,
+            )
+            for peer in peers
+        ),
+        arp=tuple((_ip(peer), _mac(peer)) for peer in peers),
+    )
+
+
+def _ip(board: int) -> str:
+    return f"192.168.10.{10 + board}"
+
+
+def _mac(board: int) -> str:
+    return f"00:0a:35:00:00:{board:02x}"
 
 
 def deployment(mode: str = "hw", boards: int = 2, replicas: int | None = None) -> Deployment:
@@ -126,7 +146,7 @@ def deployment(mode: str = "hw", boards: int = 2, replicas: int | None = None) -
             "dp": [replica % boards],
             "hw": list(range(boards)),
             "sw": list(range(boards)),
-            "tmp": [*range(boards), 0],
+            "tmp": [*range(boards), 0] if boards > 1 else [0],
         }[mode]
         chain = [kernel(replica, stage, board) for stage, board in enumerate(path)]
         kernels += chain
@@ -135,8 +155,8 @@ def deployment(mode: str = "hw", boards: int = 2, replicas: int | None = None) -
                 streams += [host(unit, Direction.IN, step), host(unit, Direction.OUT, step)]
             continue
         streams += [host(chain[0], Direction.IN), host(chain[-1], Direction.OUT)]
-        for source, target in zip(chain, chain[1:], strict=False):
-            links.append(_link(len(links), source, target, (0, 0)))
+        for source, target in itertools.pairwise(chain):
+            links.append(_link(len(links), source, target))
     return Deployment(
         network="tiny",
         mode=mode,
@@ -147,30 +167,9 @@ def deployment(mode: str = "hw", boards: int = 2, replicas: int | None = None) -
         local=(),
         links=tuple(links),
         host=tuple(streams),
-        ports=_ports(boards, linked=bool(links)),
+        ports=_ports(links),
         plan_digest="ab" * 32,
     )
-
-
-def _ports(boards: int, *, linked: bool) -> tuple[NetworkPort, ...]:
-    if not linked:
-        return ()
-    last = boards - 1
-    return tuple(
-        _network_port(index, tuple(p for p in (index - 1, index + 1) if 0 <= p <= last))
-        for index in range(boards)
-    )
-
-
-def with_local_stream(sample: Deployment) -> Deployment:
-    first, second = sample.kernels[:2]
-    stream = LocalStream(
-        board=first.board,
-        source=(first.name, "m_axis_0"),
-        target=(second.name, "s_axis_0"),
-        depth=2,
-    )
-    return replace(sample, local=(stream,))
 
 
 def write_project(folder: Path, sample: Deployment, *, release: str = "current") -> Path:

@@ -55,7 +55,8 @@ def emulation_binary(
     Args:
         deployment: What runs where.
         board_id: Which board of it.
-        segments: ONNX bytes of every compute kernel on that board, by kernel name.
+        segments: ONNX bytes of every compute kernel on that board, by kernel name; kernels without
+            layers only pass a stream on and have none.
         board: Facts of that board.
         network_release: Whose register offsets the network layer has: ``current``, or ``original``
             for artifacts that the original loader is to set up.
@@ -64,7 +65,7 @@ def emulation_binary(
         UserError: A segment is missing or too many, or a memory bank does not exist.
     """
     deployed = next(entry for entry in deployment.boards if entry.id == board_id)
-    expected = [kernel.name for kernel in deployment.kernels_of(board_id)]
+    expected = [kernel.name for kernel in deployment.kernels_of(board_id) if kernel.layers]
     if sorted(segments) != sorted(expected):
         raise UserError(
             f"{deployed.binary}: segments {', '.join(sorted(segments)) or 'none'}, the plan puts "

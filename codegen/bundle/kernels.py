@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from codegen.deployment import binary_stem
 from elasticdf.artifact.axlf import Xclbin
 from elasticdf.artifact.bitstream import Argument, Directive, KernelObject
 from elasticdf.artifact.deployment import Deployment, Direction, HostStream, Port
@@ -80,7 +81,7 @@ def kernel_objects(
 
 def _kernel_id(network: str, step: int | None) -> str:
     """``net``; with steps ``net-one`` to ``net-ten``, then ``net-11`` and so on."""
-    name = network.replace(".", "_")
+    name = binary_stem(network).replace(".", "_")
     if step is None:
         return name
     word = _STEP_WORDS[step] if step < len(_STEP_WORDS) else str(step + 1)

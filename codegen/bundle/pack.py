@@ -17,11 +17,13 @@ from typing import Any, BinaryIO
 from codegen.bundle.host import read_host
 from codegen.bundle.kernels import kernel_objects
 from codegen.bundle.loaders import for_loader
+from codegen.deployment import binary_stem
 from elasticdf import __version__
 from elasticdf.artifact import axlf, tarwalk
 from elasticdf.artifact.bitstream import Bitstream, Platform, platform_name, platform_version
 from elasticdf.artifact.blob import Blob
 from elasticdf.artifact.deployment import DeployedBoard, Deployment
+from elasticdf.artifact.lint import faults
 from elasticdf.artifact.manifest import MANIFEST_NAME, EntryRecord, Loader, Manifest
 from elasticdf.artifact.opening import BITSTREAM_NAME, Binary
 from elasticdf.artifact.publish import publish, staging
@@ -132,6 +134,7 @@ def package(
     deployment = for_loader(_deployment(project / "deployment.json"), loader)
     binaries = _binaries(project, deployment)
     bitstream = _bitstream(deployment, binaries, labels or Labels())
+    _refuse_faults(bitstream, deployment, binaries, loader)
     prologue, epilogue = read_host(project)
     root = output or project / "artifact"
     target = root / bitstream.folder if output else root
@@ -199,8 +202,8 @@ def _bitstream(deployment: Deployment, binaries: dict[int, Binary], labels: Labe
         raise UserError(f"boards of {' and '.join(vendors)} cannot be one resource; use one vendor")
     count = len(boards)
     description = f"{deployment.network}, mode {deployment.mode}, {count} board(s)"
-    return Bitstream(
-        name=f"{deployment.network}.tar",
+    bitstream = Bitstream(
+        name=f"{binary_stem(deployment.network)}.tar",
         bitstream_id=labels.bitstream_id,
         version=labels.version or DEFAULT_VERSIONS[Mode(deployment.mode)],
         description=description if labels.description is None else labels.description,
@@ -211,6 +214,19 @@ def _bitstream(deployment: Deployment, binaries: dict[int, Binary], labels: Labe
         ),
         kernels=kernel_objects(deployment, binaries),
     )
+    return Bitstream.parse(bitstream.to_bytes(), "the deployment's description")
+
+
+def _refuse_faults(
+    bitstream: Bitstream, deployment: Deployment, binaries: dict[int, Binary], loader: Loader
+) -> None:
+    contents = {binary.name: binary.content for binary in binaries.values()}
+    found = faults(bitstream, deployment, contents, loader)
+    if found:
+        raise UserError(
+            f"this artifact would not load: {found[0].what} [{found[0].code}]; "
+            f"{found[0].rule.why}; {found[0].rule.mend}"
+        )
 
 
 def _write_entry(archive: BinaryIO, board: DeployedBoard, binary: Binary) -> EntryRecord:

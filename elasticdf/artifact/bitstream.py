@@ -25,8 +25,8 @@ ACCESSES = ("r", "w", "rw")
 MAX_JSON_BYTES = 64 << 20
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
-_FOLDER = re.compile(r"[A-Za-z0-9_.+][A-Za-z0-9_.+\-]*")
-_KERNEL_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+_FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+\-]{0,199}")
+_KERNEL_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,199}")
 _DIRECTIVE = re.compile(r"(?P<kernel>[^-:]+(:\{[^-{}]+\})?)-(?P<entry>[^-]+)")
 _TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_ ]*\*?")
 

@@ -6,13 +6,14 @@ shells, sockets, checksums. Never raises for a broken artifact: everything found
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from elasticdf.artifact.bitstream import Bitstream
 from elasticdf.artifact.blob import Blob
+from elasticdf.artifact.deployment import Deployment
 from elasticdf.artifact.lint_binaries import (
     Facts,
     binary_notes,
@@ -210,8 +211,35 @@ def _semantic_notes(
         yield from directive_notes(bitstream, facts)
     if manifest is not None:
         yield from manifest_notes(manifest, bitstream, entries, facts)
-        yield from link_notes(manifest.deployment, facts)
-    yield from original_notes(bitstream, manifest.deployment if manifest else None, facts)
+    deployment = manifest.deployment if manifest else None
+    if deployment is not None:
+        yield from link_notes(deployment, facts)
+    yield from original_notes(bitstream, deployment, facts)
+
+
+def faults(
+    bitstream: Bitstream, deployment: Deployment, contents: Mapping[str, Blob], loader: Loader
+) -> tuple[Finding, ...]:
+    """Return the errors an archive of these binaries would have, before it is written.
+
+    Args:
+        bitstream: The description to be.
+        deployment: What is to run where.
+        contents: Binaries by entry name, in board order.
+        loader: Which loader the archive is for.
+    """
+    notes: list[Note] = []
+    entries = (
+        TarEntry(name=name, header_offset=0, content=blob) for name, blob in contents.items()
+    )
+    facts = read_facts(tuple(entries), notes)
+    notes += binary_notes(facts)
+    notes += platform_notes(bitstream, facts)
+    notes += directive_notes(bitstream, facts)
+    notes += link_notes(deployment, facts)
+    notes += original_notes(bitstream, deployment, facts)
+    found = (Finding(code, what) for code, what in notes)
+    return tuple(f for f in found if f.rule.severity is Severity.ERROR and f.concerns(loader))
 
 
 def _read_manifest(entries: tuple[TarEntry, ...], notes: list[Note]) -> Manifest | None:
