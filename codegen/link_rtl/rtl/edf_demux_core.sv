@@ -7,12 +7,14 @@ module edf_demux_core #(
     input  wire                    ap_clk,
     input  wire                    ap_rst_n,
     input  wire  [          511:0] s_tdata,
+    input  wire  [           63:0] s_tkeep,
     input  wire                    s_tlast,
     input  wire  [           15:0] s_tdest,
     input  wire                    s_tvalid,
     output logic                   s_tready,
-    output logic [          511:0] m_tdata,    // the same for all outputs
-    output logic                   m_tlast,
+    output logic [512*OUTPUTS-1:0] m_tdata,
+    output logic [ 64*OUTPUTS-1:0] m_tkeep,
+    output logic [    OUTPUTS-1:0] m_tlast,
     output logic [    OUTPUTS-1:0] m_tvalid,
     input  wire  [    OUTPUTS-1:0] m_tready,
     output logic [       32*3-1:0] values
@@ -30,13 +32,18 @@ module edf_demux_core #(
         end
     endgenerate
 
+    logic [511:0] held_data;  // one register for all outputs
+    logic held_last;
     logic [31:0] packets, strays;
     assign s_tready = (m_tvalid & ~m_tready) == 0;
+    assign m_tdata = {OUTPUTS{held_data}};
+    assign m_tkeep = {64 * OUTPUTS{1'b1}};
+    assign m_tlast = {OUTPUTS{held_last}};
     assign values = {strays, packets, IDENTITY};
     always_ff @(posedge ap_clk) begin
         if (s_tready) begin
-            m_tdata <= s_tdata;
-            m_tlast <= s_tlast;
+            held_data <= s_tdata;
+            held_last <= s_tlast;
         end
         if (rst) begin
             m_tvalid <= '0;

@@ -6,6 +6,7 @@ module edf_mux_core #(
     input  wire                    ap_clk,
     input  wire                    ap_rst_n,
     input  wire  [ 512*INPUTS-1:0] s_tdata,
+    input  wire  [  64*INPUTS-1:0] s_tkeep,
     input  wire  [     INPUTS-1:0] s_tlast,
     input  wire  [  16*INPUTS-1:0] s_tdest,
     input  wire  [     INPUTS-1:0] s_tvalid,
@@ -60,7 +61,7 @@ module edf_mux_core #(
         end
         if (rst) begin
             locked <= 1'b0;
-            owner <= {{(INPUTS - 1) {1'b0}}, 1'b1};
+            owner <= 1;
             m_tvalid <= 1'b0;
         end else begin
             if (free) m_tvalid <= moved;

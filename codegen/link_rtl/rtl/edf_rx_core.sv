@@ -14,6 +14,7 @@ module edf_rx_core #(
     input  wire                 ap_clk,
     input  wire                 ap_rst_n,
     input  wire  [       511:0] n2k_tdata,
+    input  wire  [        63:0] n2k_tkeep,
     input  wire                 n2k_tlast,
     input  wire                 n2k_tvalid,
     output logic                n2k_tready,

@@ -21,6 +21,7 @@ module edf_tx_core #(
     output logic               k2n_tvalid,
     input  wire                k2n_tready,
     input  wire  [      511:0] n2k_tdata,
+    input  wire  [       63:0] n2k_tkeep,
     input  wire                n2k_tlast,
     input  wire                n2k_tvalid,
     output logic               n2k_tready,

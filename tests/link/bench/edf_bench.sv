@@ -74,9 +74,9 @@ module edf_bench #(
     logic [1023:0] a_out_data;
     logic [1:0] a_out_last, a_out_valid, a_out_ready;
     logic [31:0] a_out_dest;
-    logic [511:0] a_in_data;
-    logic a_in_last;
-    logic [1:0] a_in_valid, a_in_ready;
+    logic [1023:0] a_in_data;
+    logic [127:0] a_in_keep;
+    logic [1:0] a_in_last, a_in_valid, a_in_ready;
     logic [63:0] a_tx_keep;
     edf_tx_core #(
         .BYTES(BYTES), .TRANSFERS(TRANSFERS), .ROW(A_TX), .WINDOW_BEATS(WINDOW_BEATS),
@@ -85,7 +85,7 @@ module edf_bench #(
         .ap_clk(clk), .ap_rst_n(rst_n_a), .s_axis_tdata(source_data), .s_axis_tvalid(source_valid),
         .s_axis_tready(source_ready), .k2n_tdata(a_out_data[511:0]), .k2n_tkeep(a_tx_keep),
         .k2n_tlast(a_out_last[0]), .k2n_tdest(a_out_dest[15:0]), .k2n_tvalid(a_out_valid[0]),
-        .k2n_tready(a_out_ready[0]), .n2k_tdata(a_in_data), .n2k_tlast(a_in_last),
+        .k2n_tready(a_out_ready[0]), .n2k_tdata(a_in_data[511:0]), .n2k_tkeep({64{1'b1}}), .n2k_tlast(a_in_last[0]),
         .n2k_tvalid(a_in_valid[0]), .n2k_tready(a_in_ready[0]), .values(tx_values)
     );
     logic [511:0] ab_data, ba_data, ab_out_data, ba_out_data;
@@ -94,16 +94,16 @@ module edf_bench #(
     logic [15:0] ab_dest, ba_dest, ab_out_dest, ba_out_dest;
     logic [63:0] ab_keep, ba_keep;
     edf_mux_core #(.INPUTS(2)) u_mux_a (
-        .ap_clk(clk), .ap_rst_n(rst_n_a), .s_tdata(a_out_data), .s_tlast(a_out_last),
+        .ap_clk(clk), .ap_rst_n(rst_n_a), .s_tdata(a_out_data), .s_tkeep({128{1'b1}}), .s_tlast(a_out_last),
         .s_tdest(a_out_dest), .s_tvalid(a_out_valid), .s_tready(a_out_ready), .m_tdata(ab_data),
         .m_tkeep(ab_keep), .m_tlast(ab_last), .m_tdest(ab_dest), .m_tvalid(ab_valid),
         .m_tready(ab_ready)
     );
     logic [95:0] demux_a_values, demux_b_values;
     edf_demux_core #(.OUTPUTS(2), .ROWS({16'(A_RX + 4), 16'(A_TX + 8)})) u_demux_a (
-        .ap_clk(clk), .ap_rst_n(rst_n_a), .s_tdata(ba_out_data), .s_tlast(ba_out_last),
+        .ap_clk(clk), .ap_rst_n(rst_n_a), .s_tdata(ba_out_data), .s_tkeep({64{1'b1}}), .s_tlast(ba_out_last),
         .s_tdest(ba_out_dest), .s_tvalid(ba_out_valid), .s_tready(ba_out_ready),
-        .m_tdata(a_in_data), .m_tlast(a_in_last), .m_tvalid(a_in_valid), .m_tready(a_in_ready),
+        .m_tdata(a_in_data), .m_tkeep(a_in_keep), .m_tlast(a_in_last), .m_tvalid(a_in_valid), .m_tready(a_in_ready),
         .values(demux_a_values)
     );
 
@@ -135,21 +135,21 @@ module edf_bench #(
     logic [1023:0] b_out_data;
     logic [1:0] b_out_last, b_out_valid, b_out_ready;
     logic [31:0] b_out_dest;
-    logic [511:0] b_in_data;
-    logic b_in_last;
-    logic [1:0] b_in_valid, b_in_ready;
+    logic [1023:0] b_in_data;
+    logic [127:0] b_in_keep;
+    logic [1:0] b_in_last, b_in_valid, b_in_ready;
     logic [63:0] b_rx_keep;
     edf_demux_core #(.OUTPUTS(2), .ROWS({16'(A_RX + 8), 16'(A_TX + 4)})) u_demux_b (
-        .ap_clk(clk), .ap_rst_n(rst_n_b), .s_tdata(ab_out_data), .s_tlast(ab_out_last),
+        .ap_clk(clk), .ap_rst_n(rst_n_b), .s_tdata(ab_out_data), .s_tkeep({64{1'b1}}), .s_tlast(ab_out_last),
         .s_tdest(ab_out_dest), .s_tvalid(ab_out_valid), .s_tready(ab_out_ready),
-        .m_tdata(b_in_data), .m_tlast(b_in_last), .m_tvalid(b_in_valid), .m_tready(b_in_ready),
+        .m_tdata(b_in_data), .m_tkeep(b_in_keep), .m_tlast(b_in_last), .m_tvalid(b_in_valid), .m_tready(b_in_ready),
         .values(demux_b_values)
     );
     edf_rx_core #(
         .BYTES(BYTES), .TRANSFERS(TRANSFERS), .ROW(A_TX + 4), .FILL_MISSING(FILL_MISSING),
         .WINDOW_BEATS(WINDOW_BEATS), .CREDIT_STEP(CREDIT_STEP)
     ) u_rx (
-        .ap_clk(clk), .ap_rst_n(rst_n_b), .n2k_tdata(b_in_data), .n2k_tlast(b_in_last),
+        .ap_clk(clk), .ap_rst_n(rst_n_b), .n2k_tdata(b_in_data[511:0]), .n2k_tkeep({64{1'b1}}), .n2k_tlast(b_in_last[0]),
         .n2k_tvalid(b_in_valid[0]), .n2k_tready(b_in_ready[0]), .k2n_tdata(b_out_data[511:0]),
         .k2n_tkeep(b_rx_keep), .k2n_tlast(b_out_last[0]), .k2n_tdest(b_out_dest[15:0]),
         .k2n_tvalid(b_out_valid[0]), .k2n_tready(b_out_ready[0]), .m_axis_tdata(sink_data),
@@ -165,7 +165,7 @@ module edf_bench #(
         .frames_equal(frames_equal), .frames_cut(frames_cut), .errors(sink_errors)
     );
     edf_mux_core #(.INPUTS(2)) u_mux_b (
-        .ap_clk(clk), .ap_rst_n(rst_n_b), .s_tdata(b_out_data), .s_tlast(b_out_last),
+        .ap_clk(clk), .ap_rst_n(rst_n_b), .s_tdata(b_out_data), .s_tkeep({128{1'b1}}), .s_tlast(b_out_last),
         .s_tdest(b_out_dest), .s_tvalid(b_out_valid), .s_tready(b_out_ready), .m_tdata(ba_data),
         .m_tkeep(ba_keep), .m_tlast(ba_last), .m_tdest(ba_dest), .m_tvalid(ba_valid),
         .m_tready(ba_ready)
@@ -192,14 +192,14 @@ module edf_bench #(
                 .s_axis_tvalid(back_source_valid), .s_axis_tready(back_source_ready),
                 .k2n_tdata(b_out_data[1023:512]), .k2n_tkeep(keep_b), .k2n_tlast(b_out_last[1]),
                 .k2n_tdest(b_out_dest[31:16]), .k2n_tvalid(b_out_valid[1]),
-                .k2n_tready(b_out_ready[1]), .n2k_tdata(b_in_data), .n2k_tlast(b_in_last),
+                .k2n_tready(b_out_ready[1]), .n2k_tdata(b_in_data[1023:512]), .n2k_tkeep({64{1'b1}}), .n2k_tlast(b_in_last[1]),
                 .n2k_tvalid(b_in_valid[1]), .n2k_tready(b_in_ready[1]), .values(back_tx_values)
             );
             edf_rx_core #(
                 .BYTES(BYTES), .TRANSFERS(TRANSFERS), .ROW(A_RX + 4), .FILL_MISSING(FILL_MISSING),
                 .WINDOW_BEATS(WINDOW_BEATS), .CREDIT_STEP(CREDIT_STEP)
             ) u_rx (
-                .ap_clk(clk), .ap_rst_n(rst_n_a), .n2k_tdata(a_in_data), .n2k_tlast(a_in_last),
+                .ap_clk(clk), .ap_rst_n(rst_n_a), .n2k_tdata(a_in_data[1023:512]), .n2k_tkeep({64{1'b1}}), .n2k_tlast(a_in_last[1]),
                 .n2k_tvalid(a_in_valid[1]), .n2k_tready(a_in_ready[1]),
                 .k2n_tdata(a_out_data[1023:512]), .k2n_tkeep(keep_a), .k2n_tlast(a_out_last[1]),
                 .k2n_tdest(a_out_dest[31:16]), .k2n_tvalid(a_out_valid[1]),

@@ -1,0 +1,273 @@
+"""Which adapters a board needs, with their parameters, and how they are wired.
+
+Every network port in use gets one merger towards the network layer and one distributor from it, so
+that senders and receivers, whatever their number, share its two streams by socket row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from elasticdf.artifact.deployment import Deployment, NetworkStream, Port
+from elasticdf.artifact.network_registers import network_unit
+from elasticdf.errors import InternalError
+from elasticdf.hardware.framing import BEAT_BYTES, MAX_PACKET_BEATS
+from elasticdf.layers.kind import padded
+
+MAX_WINDOW_BEATS = 1008
+"""What the receiver's 1024-beat buffer holds beside 16 beats of control packets."""
+
+CREDITS_PER_WINDOW = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """``edf_tx``: a FINN stream onto a socket row.
+
+    Attributes:
+        name: Of kernel and compute unit.
+        transfer_bytes: Width of the stream, padded to bytes.
+        transfers: Per frame.
+        row: Of the socket table.
+        window_beats: Most 64-byte beats on the way without credit.
+    """
+
+    name: str
+    transfer_bytes: int
+    transfers: int
+    row: int
+    window_beats: int
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """``edf_rx``: a socket row back into a FINN stream.
+
+    Attributes:
+        name: Of kernel and compute unit.
+        transfer_bytes: Width of the stream, padded to bytes.
+        transfers: Per frame.
+        row: Of the socket table.
+        window_beats: The sender's.
+        fill_missing: Frames wholly lost are replaced by zeros, so that the count stays right;
+            otherwise they are left out.
+    """
+
+    name: str
+    transfer_bytes: int
+    transfers: int
+    row: int
+    window_beats: int
+    fill_missing: bool = True
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def credit_step(self) -> int:
+        """Beats used up that are worth a credit packet."""
+        return max(1, self.window_beats // CREDITS_PER_WINDOW)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merger:
+    """``edf_mux``: whole packets from several adapters onto the network layer.
+
+    Attributes:
+        name: Of kernel and compute unit.
+        inputs: Streams.
+    """
+
+    name: str
+    inputs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distributor:
+    """``edf_demux``: packets from the network layer to the adapter of their row.
+
+    Attributes:
+        name: Of kernel and compute unit.
+        rows: Of each output, in order.
+    """
+
+    name: str
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TieOff:
+    """A stream end of a network layer that nothing else uses.
+
+    Attributes:
+        name: Of kernel and compute unit.
+        drives: It feeds ``S_AXIS_sk2nl`` and is never valid; else it empties ``M_AXIS_nl2sk``.
+    """
+
+    name: str
+    drives: bool
+
+
+Adapter: TypeAlias = Sender | Receiver | Merger | Distributor | TieOff
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """A stream connection: ``unit.port`` to ``unit.port``."""
+
+    source: str
+    target: str
+
+
+def sender_name(link: NetworkStream) -> str:
+    """Return the name of the adapter at the producer's end."""
+    return f"edf_tx_{link.id}"
+
+
+def receiver_name(link: NetworkStream) -> str:
+    """Return the name of the adapter at the consumer's end."""
+    return f"edf_rx_{link.id}"
+
+
+def merger_name(qsfp: int) -> str:
+    """Return the name of the merger of a network port."""
+    return f"edf_mux_{qsfp}"
+
+
+def distributor_name(qsfp: int) -> str:
+    """Return the name of the distributor of a network port."""
+    return f"edf_demux_{qsfp}"
+
+
+def instances(
+    deployment: Deployment, board: int, *, fill_missing: bool = True
+) -> tuple[Adapter, ...]:
+    """Return the adapters of a board: by link, then by network port."""
+    ends = tuple(
+        _end(deployment, link, board, sends, fill_missing)
+        for link in deployment.links
+        for sends in (True, False)
+        if _end_board(link, sends) == board
+    )
+    return (
+        *ends,
+        *(
+            adapter
+            for qsfp in _ports(deployment, board)
+            for adapter in _port_adapters(deployment, board, qsfp)
+        ),
+    )
+
+
+def wires(deployment: Deployment, board: int) -> tuple[Wire, ...]:
+    """Return every stream connection of a board's adapters, also those to compute kernels."""
+    found = []
+    for link in deployment.links:
+        for sends in (True, False):
+            if _end_board(link, sends) == board:
+                found.append(_stream_wire(deployment, link, sends))
+    for qsfp in _ports(deployment, board):
+        merger, distributor, unit = merger_name(qsfp), distributor_name(qsfp), network_unit(qsfp)
+        for index, (name, _row) in enumerate(_rows(deployment, board, qsfp)):
+            found.append(Wire(source=f"{name}.k2n", target=f"{merger}.s_axis_{index}"))
+            found.append(Wire(source=f"{distributor}.m_axis_{index}", target=f"{name}.n2k"))
+        found.append(Wire(source=f"{merger}.k2n", target=f"{unit}.S_AXIS_sk2nl"))
+        found.append(Wire(source=f"{unit}.M_AXIS_nl2sk", target=f"{distributor}.n2k"))
+    return tuple(dict.fromkeys(found))
+
+
+def _check(adapter: Sender | Receiver) -> None:
+    if not 1 <= adapter.transfer_bytes <= 512 or adapter.transfers < 1:
+        raise InternalError(
+            f"{adapter.name}: {adapter.transfers} transfers of {adapter.transfer_bytes} bytes"
+        )
+    if not MAX_PACKET_BEATS <= adapter.window_beats <= MAX_WINDOW_BEATS:
+        raise InternalError(f"{adapter.name}: a window of {adapter.window_beats} beats")
+
+
+def _end_board(link: NetworkStream, sends: bool) -> int:
+    return link.source_board if sends else link.target_board
+
+
+def _end(
+    deployment: Deployment, link: NetworkStream, board: int, sends: bool, fill_missing: bool
+) -> Sender | Receiver:
+    port = _port(deployment, link)
+    transfer_bytes = padded(port.bits) // 8
+    window = min(link.window_bytes // BEAT_BYTES, MAX_WINDOW_BEATS)
+    if sends:
+        return Sender(
+            name=sender_name(link),
+            transfer_bytes=transfer_bytes,
+            transfers=port.transfers,
+            row=link.source_row,
+            window_beats=window,
+        )
+    return Receiver(
+        name=receiver_name(link),
+        transfer_bytes=transfer_bytes,
+        transfers=port.transfers,
+        row=link.target_row,
+        window_beats=window,
+        fill_missing=fill_missing,
+    )
+
+
+def _port(deployment: Deployment, link: NetworkStream) -> Port:
+    kernel = deployment.kernel(link.source[0])
+    return next(port for port in kernel.outputs if port.name == link.source[1])
+
+
+def _ports(deployment: Deployment, board: int) -> tuple[int, ...]:
+    return tuple(port.qsfp for port in deployment.ports if port.board == board)
+
+
+def _rows(deployment: Deployment, board: int, qsfp: int) -> tuple[tuple[str, int], ...]:
+    """Return the adapters on a network port with their rows, in row order."""
+    found = []
+    for link in deployment.links:
+        if (link.source_board, link.source_qsfp) == (board, qsfp):
+            found.append((sender_name(link), link.source_row))
+        if (link.target_board, link.target_qsfp) == (board, qsfp):
+            found.append((receiver_name(link), link.target_row))
+    return tuple(sorted(found, key=lambda end: end[1]))
+
+
+def _port_adapters(deployment: Deployment, board: int, qsfp: int) -> tuple[Adapter, ...]:
+    rows = _rows(deployment, board, qsfp)
+    return (
+        Merger(name=merger_name(qsfp), inputs=len(rows)),
+        Distributor(name=distributor_name(qsfp), rows=tuple(row for _, row in rows)),
+    )
+
+
+def _stream_wire(deployment: Deployment, link: NetworkStream, sends: bool) -> Wire:
+    """Return the connection to the kernel, or across a relay to the next adapter."""
+    if sends:
+        return Wire(
+            source=_beyond(deployment, link.source, link, sends=True),
+            target=f"{sender_name(link)}.s_axis_0",
+        )
+    return Wire(
+        source=f"{receiver_name(link)}.m_axis_0",
+        target=_beyond(deployment, link.target, link, sends=False),
+    )
+
+
+def _beyond(
+    deployment: Deployment, end: tuple[str, str], link: NetworkStream, *, sends: bool
+) -> str:
+    """Return the compute kernel's port; a relay has no logic, so its other adapter instead."""
+    kernel, port = end
+    if deployment.kernel(kernel).layers:
+        return f"{kernel}.{port}"
+    for other in deployment.links:
+        if sends and other.target[0] == kernel:
+            return f"{receiver_name(other)}.m_axis_0"
+        if not sends and other.source[0] == kernel:
+            return f"{sender_name(other)}.s_axis_0"
+    raise InternalError(f"link {link.id} ends at {kernel}, which passes nothing on")
