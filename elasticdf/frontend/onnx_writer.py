@@ -52,6 +52,10 @@ class OnnxWriter:
             self._constants[key] = numpy_helper.from_array(array, f"c{len(self._constants)}")
         return str(self._constants[key].name)
 
+    def number(self, value: float) -> str:
+        """Add a single-precision scalar and return its name."""
+        return self.constant(np.array(value, dtype=np.float32))
+
     def reshape(self, tensor: str, shape: tuple[int, ...]) -> str:
         """Add a reshape; the first dimension of the shape is the batch and stays free."""
         target = np.array((-1, *shape[1:]), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Closes a layer graph: labels of a classifier in hardware, and the way back to the network's terms.
+"""Closes a layer graph: labels in hardware, and the way back to the network's own terms.
 
 FINN's flows end classifiers in a LabelSelect (one label; five behind a global pool, as its
 ImageNet flows do); so does this, wherever comparing whole numbers gives the network's own labels.

@@ -5,7 +5,11 @@ Quantised constants keep their codes through transposes and reshapes.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from onnx import helper
 
 from elasticdf.frontend.diagnose import blocked
@@ -16,7 +20,12 @@ from elasticdf.frontend.qonnx.quantisers import quantiser_of
 from elasticdf.frontend.qonnx.reading import Op
 from elasticdf.frontend.qonnx.values import Constant
 
-_ROUND = {"ROUND": np.round, "HALF_EVEN": np.round, "CEIL": np.ceil, "FLOOR": np.floor}
+_ROUND: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    "ROUND": np.round,
+    "HALF_EVEN": np.round,
+    "CEIL": np.ceil,
+    "FLOOR": np.floor,
+}
 
 
 def fold(op: Op, inputs: Inputs, opset: int) -> tuple[Constant, ...]:

@@ -112,9 +112,9 @@ class HostPart:
         if quantiser is not None:
             tensor = quantise(writer, tensor, quantiser)
         if factor != 1.0:
-            tensor = writer.node("Mul", (tensor, writer.constant(np.float32(factor))))
+            tensor = writer.node("Mul", (tensor, writer.number(factor)))
         if offset != 0.0:
-            tensor = writer.node("Add", (tensor, writer.constant(np.float32(offset))))
+            tensor = writer.node("Add", (tensor, writer.number(offset)))
         if len(source.shape) > 2:
             last = (0, *range(2, len(source.shape)), 1)
             tensor = writer.node("Transpose", (tensor,), perm=last)
@@ -204,12 +204,12 @@ def quantise(writer: OnnxWriter, tensor: str, quantiser: Quantiser) -> str:
     if quantiser.zero_point.any():
         tensor = writer.node("Add", (tensor, writer.constant(quantiser.zero_point)))
     if quantiser.bipolar:
-        zero = writer.constant(np.float32(0))
+        zero = writer.number(0)
         positive = writer.node("GreaterOrEqual", (tensor, zero))
-        plus, minus = writer.constant(np.float32(1)), writer.constant(np.float32(-1))
+        plus, minus = writer.number(1), writer.number(-1)
         return writer.node("Where", (positive, plus, minus))
-    low = writer.constant(np.float32(quantiser.low))
-    high = writer.constant(np.float32(quantiser.high))
+    low = writer.number(quantiser.low)
+    high = writer.number(quantiser.high)
     tensor = writer.node("Clip", (tensor, low, high))
     return writer.node(quantiser.rounding, (tensor,))
 
@@ -264,5 +264,5 @@ def _step(writer: OnnxWriter, tensor: str, step: Step) -> str:
         case Shift(term):
             return writer.node("Add", (tensor, writer.constant(term.astype(np.float32))))
         case Clip(low, high):
-            bounds = (writer.constant(np.float32(low)), writer.constant(np.float32(high)))
+            bounds = (writer.number(low), writer.number(high))
             return writer.node("Clip", (tensor, *bounds))

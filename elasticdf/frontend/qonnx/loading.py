@@ -10,13 +10,17 @@ import onnx
 from elasticdf.errors import ElasticDFError
 from elasticdf.frontend.qonnx.closing import close
 from elasticdf.frontend.qonnx.lowering import lower
-from elasticdf.frontend.qonnx.passes import PASSES, QUIRKS
+from elasticdf.frontend.qonnx.passes import PASSES, QUIRKS, name_tensors
 from elasticdf.frontend.qonnx.reading import read
 from elasticdf.frontend.qonnx.sketch import Sketch
+from elasticdf.frontend.specialise import specialise
 from elasticdf.ir import Graph, HostModel
+from elasticdf.layers.kind import FpgaPart
 
 
-def from_model(model: onnx.ModelProto, path: Path, name: str, *, quirks: bool) -> Graph:
+def from_model(
+    model: onnx.ModelProto, path: Path, name: str, *, quirks: bool, part: FpgaPart
+) -> Graph:
     """Return the layer graph of a QONNX network.
 
     Raises:
@@ -38,7 +42,10 @@ def from_model(model: onnx.ModelProto, path: Path, name: str, *, quirks: bool) -
         notes=tuple(sketch.notes),
         metadata=network.metadata,
     )
-    for step in (*PASSES, *(QUIRKS if quirks else ())):
+    for step in PASSES:
+        graph = step(graph)
+    graph = name_tensors(specialise(graph, part))
+    for step in QUIRKS if quirks else ():
         graph = step(graph)
     return replace(graph, prologue=_prologue(sketch, graph))
 

@@ -6,7 +6,6 @@ the channels one output mixes.
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from elasticdf.frontend.diagnose import blocked

@@ -1,4 +1,4 @@
-"""Finishes a layer graph: binary streams, bit widths, forks, flavours, order, names.
+"""Finishes a layer graph: binary streams, bit widths, forks, order, names.
 
 Each pass takes a graph and returns a graph; `PASSES` is the order they run in. None changes what
 the graph computes.
@@ -17,7 +17,6 @@ from elasticdf.frontend.qonnx.matrix import BINARY
 from elasticdf.frontend.qonnx.values import Reals, Wholes
 from elasticdf.frontend.qonnx.widths import accumulator_range, smallest
 from elasticdf.ir import DataType, Graph, Layer, Tensor
-from elasticdf.layers import with_defaults
 
 _UNITS = ("MVAU", "VVAU")
 _CARRIERS = ("ConvolutionInputGenerator", "StreamingMaxPool", "Pool", "DownSampler")
@@ -152,7 +151,7 @@ def fork(graph: Graph) -> Graph:
     """Insert a DuplicateStreams wherever more than one layer reads a stream."""
     uses = Counter(name for layer in graph for name in layer.inputs)
     uses.update(graph.outputs)
-    tensors, layers = dict(graph.tensors), []
+    tensors, layers = dict(graph.tensors), list[Layer]()
     copies: dict[str, list[str]] = {}
     for stream in graph.inputs:
         _fork_stream(stream, uses, tensors, copies, layers)
@@ -198,33 +197,16 @@ def _fork_stream(
     )
 
 
-_RTL_ALWAYS = ("ConvolutionInputGenerator", "FMPadding", "Thresholding")
-
-
-def specialise(graph: Graph) -> Graph:
-    """Choose HLS or RTL for every layer by FINN's rule and complete the attributes."""
-    return graph.with_layers(
-        with_defaults(replace(layer, op_type=f"{layer.op_type}_{_flavour(layer)}"))
-        for layer in graph
-    )
-
-
-def _flavour(layer: Layer) -> str:
-    if layer.op_type in _RTL_ALWAYS or (layer.op_type == "MVAU" and _fits_dsp_unit(layer)):
-        return "rtl"
-    return "hls"
-
-
-def _fits_dsp_unit(layer: Layer) -> bool:
-    """Whether FINN computes an MVAU in its DSP unit (``specialize_layers.py``)."""
-    inputs, weights = layer.datatype("inputDataType"), layer.datatype("weightDataType")
-    return (
-        layer.integer("noActivation") == 1
-        and not layer.integer("binaryXnorMode", 0)
-        and weights.signed
-        and 4 <= weights.bits <= 8
-        and 4 <= inputs.bits <= (9 if inputs.signed else 8)
-    )
+def flatten_inputs(graph: Graph) -> Graph:
+    """Give an input stream the shape its reader sees; the host flattens."""
+    tensors = dict(graph.tensors)
+    for layer in graph:
+        stream = layer.inputs[0]
+        if stream in graph.inputs and layer.op_type in ("MVAU", "Thresholding"):
+            width = layer.integer("MW" if layer.op_type == "MVAU" else "NumChannels")
+            shape = (*layer.integers("numInputVectors"), width)
+            tensors[stream] = replace(tensors[stream], shape=shape)
+    return replace(graph, tensors=tensors)
 
 
 def order(graph: Graph) -> Graph:
@@ -237,32 +219,25 @@ def order(graph: Graph) -> Graph:
     return graph.with_layers(sorted(graph.layers, key=lambda layer: levels[layer.name]))
 
 
-def number(graph: Graph) -> Graph:
-    """Give layers FINN's names, ``<op type>_<n>``, and tensors names of their layers."""
-    counts: Counter[str] = Counter()
-    names: dict[str, str] = {}
-    tensors = {name: name for name in graph.inputs}
+def name_tensors(graph: Graph) -> Graph:
+    """Name every tensor after the layer it belongs to; what no layer uses goes."""
+    names = {name: name for name in graph.inputs}
     for layer in graph:
-        names[layer.name] = f"{layer.op_type}_{counts[layer.op_type]}"
-        counts[layer.op_type] += 1
-        parameters = [name for name in layer.inputs if name not in tensors]
-        for index, name in enumerate(parameters):
-            tensors[name] = f"{names[layer.name]}_param{index}"
-        for index, name in enumerate(layer.outputs):
-            tensors[name] = f"{names[layer.name]}_out{index}"
+        parameters = (name for name in layer.inputs if name not in names)
+        names.update({name: f"{layer.name}_param{i}" for i, name in enumerate(parameters)})
+        names.update({name: f"{layer.name}_out{i}" for i, name in enumerate(layer.outputs)})
     return replace(
         graph,
         layers=tuple(
             replace(
                 layer,
-                name=names[layer.name],
-                inputs=tuple(tensors[name] for name in layer.inputs),
-                outputs=tuple(tensors[name] for name in layer.outputs),
+                inputs=tuple(names[name] for name in layer.inputs),
+                outputs=tuple(names[name] for name in layer.outputs),
             )
             for layer in graph
         ),
-        tensors={new: replace(graph.tensors[old], name=new) for old, new in tensors.items()},
-        outputs=tuple(tensors[name] for name in graph.outputs),
+        tensors={new: replace(graph.tensors[old], name=new) for old, new in names.items()},
+        outputs=tuple(names[name] for name in graph.outputs),
     )
 
 
@@ -282,11 +257,10 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     binarise,
     settle_widths,
     fork,
-    specialise,
+    flatten_inputs,
     order,
-    number,
 )
-"""From the layers as drawn to the layers as FINN would name them."""
+"""From the layers as drawn to the layers as FINN specialises them."""
 
 QUIRKS: tuple[Callable[[Graph], Graph], ...] = (widen_bipolar_weights,)
-"""FINN's bugs, for those who compare with it."""
+"""FINN's bugs, for those who compare with it; they come last."""

@@ -5,7 +5,10 @@ A quantiser on real values ends the host's part instead and starts the accelerat
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from elasticdf.errors import InternalError
 from elasticdf.frontend.diagnose import blocked
@@ -85,7 +88,7 @@ def _datatype(width: float, signed: bool) -> DataType:
 
 
 def _integer_quantiser(
-    width: int, signed: bool, narrow: bool, scale: Reals, zero: Reals
+    width: int, signed: bool, narrow: bool, scale: NDArray[Any], zero: NDArray[Any]
 ) -> Quantiser:
     # ranges as in qonnx's int_quant; one signed bit is read as a sign there
     low = -(2 ** (width - 1)) + int(narrow) if signed else 0

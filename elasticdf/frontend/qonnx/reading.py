@@ -80,8 +80,8 @@ class Network:
         return counts
 
 
-def open_model(path: Path) -> onnx.ModelProto:
-    """Return the model of a file, external data included.
+def open_model(path: Path) -> tuple[onnx.ModelProto, bytes]:
+    """Return the model of a file, external data included, and its bytes.
 
     Raises:
         UserError: Missing, too large, not ONNX, truncated, or external data out of bounds.
@@ -96,7 +96,8 @@ def open_model(path: Path) -> onnx.ModelProto:
                 "keep the weights in external data beside the model"
             )
         model = onnx.ModelProto()
-        model.ParseFromString(path.read_bytes())
+        content = path.read_bytes()
+        model.ParseFromString(content)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (DecodeError, UnicodeDecodeError, RecursionError):
@@ -108,15 +109,19 @@ def open_model(path: Path) -> onnx.ModelProto:
             f"{path}: {len(model.graph.node)} operators, at most {_MAX_OPERATORS} are read; "
             "unrolled loops must stay out of the network"
         )
-    _load_external(model, path)
-    return model
+    if _load_external(model, path):
+        content = model.SerializeToString(deterministic=True)
+    return model, content
 
 
-def _load_external(model: onnx.ModelProto, path: Path) -> None:
+def _load_external(model: onnx.ModelProto, path: Path) -> bool:
+    """Move external data inside; return whether there was any."""
+    found = False
     folder = path.resolve().parent
     for tensor in model.graph.initializer:
         if not uses_external_data(tensor):
             continue
+        found = True
         entry = {item.key: item.value for item in tensor.external_data}
         location = entry.get("location", "")
         target = (folder / location).resolve() if location and "\0" not in location else folder
@@ -134,6 +139,7 @@ def _load_external(model: onnx.ModelProto, path: Path) -> None:
         load_external_data_for_tensor(tensor, str(folder))
         tensor.data_location = onnx.TensorProto.DEFAULT
         del tensor.external_data[:]
+    return found
 
 
 def _check_extent(

@@ -15,6 +15,7 @@ from elasticdf.frontend.qonnx.sketch import Sketch
 from elasticdf.frontend.qonnx.values import (
     Average,
     Constant,
+    Divide,
     Flow,
     Reals,
     Scale,
@@ -22,7 +23,6 @@ from elasticdf.frontend.qonnx.values import (
     Step,
     Value,
 )
-from elasticdf.frontend.qonnx.values import Divide
 
 
 def flatten(op: Op, inputs: Inputs, sketch: Sketch) -> Value:

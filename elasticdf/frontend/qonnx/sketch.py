@@ -18,7 +18,6 @@ from elasticdf.frontend.qonnx.reading import Network, Op
 from elasticdf.frontend.qonnx.values import Flow, Host, Reals, Value, Wholes
 from elasticdf.ir import AttributeValue, DataType, Layer, Tensor
 
-
 _IMAGE_CHANNELS = 3
 _IMAGE_BITS = 8
 

@@ -71,11 +71,13 @@ def rounding_bounds(low: int, high: int, mode: str) -> Bounds:
     codes = np.arange(low + 1, high + 1)
     rule = _ROUNDING[mode]
     if rule is None:
-        return Bounds(values=(codes - 0.5)[None, :], reached=codes % 2 == 0)
+        return Bounds(values=np.asarray(codes - 0.5, np.float64)[None, :], reached=codes % 2 == 0)
     above, others = rule
     offsets = np.where(codes > 0, above[0], others[0])
     reached = np.where(codes > 0, above[1], others[1])
-    return Bounds(values=(codes - offsets)[None, :], reached=reached.astype(bool))
+    return Bounds(
+        values=np.asarray(codes - offsets, np.float64)[None, :], reached=reached.astype(bool)
+    )
 
 
 def pull_back(steps: tuple[Step, ...], bounds: Bounds, channels: int) -> Thresholds:
@@ -114,7 +116,7 @@ def _unclip(
     rising: NDArray[np.bool_],
     reached: NDArray[np.bool_],
 ) -> Reals:
-    """Make a bound outside the clip infinite: minus where it always holds, plus where it never does.
+    """Make a bound outside the clip infinite: minus where always met, plus where never.
 
     On a falling function the condition reads "at most", so the two ends change places.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ class Constant:
         bipolar: Whether the codes are -1 and +1 by declaration.
     """
 
-    values: NDArray[np.generic]
+    values: NDArray[Any]
     codes: Wholes | None = None
     scale: Reals | None = None
     bipolar: bool = False
