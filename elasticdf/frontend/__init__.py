@@ -59,12 +59,3 @@ def load_with_model(
     if finn.is_finn_graph(model):
         return content, finn.read(model, name=called)
     return content, loading.from_model(model, path, called, quirks=quirks, part=part)
-
-
-def self_contained(path: str | Path) -> bytes:
-    """Return a model file's content with its external data inside.
-
-    Raises:
-        UserError: The file is unreadable.
-    """
-    return bytes(reading.open_model(Path(path)).SerializeToString(deterministic=True))
