@@ -65,16 +65,11 @@ def emulation_binary(
         UserError: A segment is missing or too many, or a memory bank does not exist.
     """
     deployed = next(entry for entry in deployment.boards if entry.id == board_id)
-    expected = [kernel.name for kernel in deployment.kernels_of(board_id) if kernel.layers]
-    if sorted(segments) != sorted(expected):
-        raise UserError(
-            f"{deployed.binary}: segments {', '.join(sorted(segments)) or 'none'}, the plan puts "
-            f"{', '.join(expected) or 'none'} on board {board_id}; partition the network again"
-        )
+    wanted = _checked(segments, deployment, deployed)
     kernels = _addressed(_kernels(deployment, board_id, network_release))
     ips = tuple(_ip(kernel, unit, base) for kernel in kernels for unit, base in kernel.instances)
     contents = (
-        (SectionKind.EMULATION_DATA, "emulation", pack_segments(segments)),
+        (SectionKind.EMULATION_DATA, "emulation", pack_segments(wanted)),
         (SectionKind.MEM_TOPOLOGY, "mem_topology", _memories(deployment, board_id, board)),
         (SectionKind.IP_LAYOUT, "ip_layout", sections.pack_ip_layout(ips)),
         (SectionKind.CONNECTIVITY, "connectivity", _connections(deployment, board_id, board, ips)),
@@ -95,6 +90,20 @@ def emulation_binary(
     return assemble(header, contents, deployed.binary).to_bytes()
 
 
+def _checked(
+    segments: Mapping[str, bytes], deployment: Deployment, deployed: DeployedBoard
+) -> Mapping[str, bytes]:
+    """Return the segments of the kernels that compute something."""
+    kernels = deployment.kernels_of(deployed.id)
+    expected = [kernel.name for kernel in kernels if kernel.layers]
+    if not set(expected) <= set(segments) <= {kernel.name for kernel in kernels}:
+        raise UserError(
+            f"{deployed.binary}: segments {', '.join(sorted(segments)) or 'none'}, the plan puts "
+            f"{', '.join(expected) or 'none'} on board {deployed.id}; partition the network again"
+        )
+    return {name: segments[name] for name in expected}
+
+
 def _header(deployed: DeployedBoard, contents: Iterable[bytes]) -> Header:
     digest = hashlib.sha256(deployed.binary.encode("ascii"))
     for content in contents:
@@ -113,6 +122,8 @@ def _kernels(
     deployment: Deployment, board_id: int, network_release: str
 ) -> Iterator[KernelMetadata]:
     for kernel in deployment.kernels_of(board_id):
+        if not kernel.layers:
+            continue  # a relay is a stream between two adapters, not a kernel
         ports = (*kernel.inputs, *kernel.outputs)
         streams = tuple(_stream(port.name, position) for position, port in enumerate(ports))
         yield _free_running(kernel.name, (kernel.name,), streams)
@@ -131,12 +142,15 @@ def _kernels(
 
 
 def _adapters(deployment: Deployment, board_id: int) -> Iterator[KernelMetadata]:
+    """The link adapters and what joins those of a port, named as in the build project."""
     streams = (_stream("s_axis_0", 0), _stream("m_axis_0", 1))
-    for link in deployment.links:
-        if link.source_board == board_id:
-            yield _free_running(f"edf_tx_{link.id}", (f"edf_tx_{link.id}",), streams)
-        if link.target_board == board_id:
-            yield _free_running(f"edf_rx_{link.id}", (f"edf_rx_{link.id}",), streams)
+    names = [f"edf_tx_{link.id}" for link in deployment.links if link.source_board == board_id]
+    names += [f"edf_rx_{link.id}" for link in deployment.links if link.target_board == board_id]
+    for port in deployment.ports:
+        if port.board == board_id:
+            names += [f"edf_mux_{port.qsfp}", f"edf_demux_{port.qsfp}"]
+    for name in names:
+        yield _free_running(name, (name,), streams)
 
 
 def _free_running(

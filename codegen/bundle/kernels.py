@@ -63,7 +63,8 @@ def kernel_objects(
         UserError: A binary lacks what the deployment puts on its board.
     """
     for kernel in deployment.kernels:
-        _unit_index(binaries[kernel.board].xclbin, kernel.name)
+        if kernel.layers:
+            _unit_index(binaries[kernel.board].xclbin, kernel.name)
     groups: dict[tuple[int, int], list[_Unit]] = defaultdict(list)
     for stream in deployment.host:
         replica = deployment.kernel(stream.end[0]).replica

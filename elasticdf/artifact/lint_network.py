@@ -79,7 +79,7 @@ def _fact_notes(manifest: Manifest, facts: Sequence[Facts]) -> Iterator[Note]:
     deployment = manifest.deployment
     binaries = {board.id: by_name.get(board.binary) for board in deployment.boards}
     wanted = (
-        *((kernel.board, kernel.name) for kernel in deployment.kernels),
+        *((kernel.board, kernel.name) for kernel in deployment.kernels if kernel.layers),
         *((stream.board, stream.dma) for stream in deployment.host),
     )
     for board, unit in wanted:
