@@ -8,11 +8,16 @@ rests on a coefficient instead of a formula is named in `LayerEstimate.assumed`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
-from elasticdf.costs.profile import CostProfile
+from elasticdf.costs.corrections import Parts, flip_flops, parts
+from elasticdf.costs.profile import Coefficients, CostProfile, KindCosts
 from elasticdf.ir import Layer, Resources
 from elasticdf.layers import kind_of
 from elasticdf.layers.kind import FpgaPart
+
+_TRUSTED_STRETCH = 2.0
+"""A measured correction is trusted up to this factor beyond the layers it was measured on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +45,68 @@ def estimate(layer: Layer, profile: CostProfile, part: FpgaPart) -> LayerEstimat
     Raises:
         UserError: The layer's folding or attributes are illegal.
     """
+    cycles = kind_of(layer).cycles(layer)
+    if profile.coefficients is None:
+        return _as_finn(layer, cycles, part)
+    coefficients = profile.coefficients
+    consists = parts(layer, coefficients, part)
+    own = coefficients.kinds.get(layer.op_type, KindCosts())
+    amounts = _amounts(consists, coefficients, own)
+    band = coefficients.band
+    return LayerEstimate(
+        cycles=cycles,
+        resources=_resources(amounts, consists),
+        low=_resources(_times(amounts, band.lut[0], band.ff[0], band.bram18[0]), consists),
+        high=_resources(_times(amounts, band.lut[1], band.ff[1], band.bram18[1]), consists),
+        assumed=_assumed(amounts[0], own),
+    )
+
+
+def _as_finn(layer: Layer, cycles: int, part: FpgaPart) -> LayerEstimate:
     kind = kind_of(layer)
     resources = kind.resources(layer, part)
-    assumed = tuple(sorted({*kind.unknown, *(n for n, v in resources.items() if v is None)}))
+    unknown = {*kind.unknown, *(name for name, amount in resources.items() if amount is None)}
     return LayerEstimate(
-        cycles=kind.cycles(layer),
+        cycles=cycles,
         resources=resources,
         low=resources,
         high=resources,
-        assumed=assumed,
+        assumed=tuple(sorted(unknown)),
     )
+
+
+def _amounts(
+    consists: Parts, coefficients: Coefficients, own: KindCosts
+) -> tuple[float, float, float]:
+    """Return LUTs, flip-flops and BRAM18 of a layer, scaled and unrounded."""
+    scale = coefficients.scale
+    luts = (
+        scale.compute * consists.compute
+        + scale.storage * consists.storage
+        + scale.control * consists.control
+    )
+    return (
+        own.lut * luts,
+        own.ff * scale.ff * flip_flops(consists, coefficients),
+        own.bram18 * scale.bram18 * consists.bram18,
+    )
+
+
+def _times(
+    amounts: tuple[float, float, float], lut: float, ff: float, bram18: float
+) -> tuple[float, float, float]:
+    return amounts[0] * lut, amounts[1] * ff, amounts[2] * bram18
+
+
+def _resources(amounts: tuple[float, float, float], consists: Parts) -> Resources:
+    luts, ffs, brams = (ceil(round(amount, 6)) for amount in amounts)
+    return Resources(lut=luts, ff=ffs, bram18=brams, uram=consists.uram, dsp=consists.dsp)
+
+
+def _assumed(luts: float, own: KindCosts) -> tuple[str, ...]:
+    """Return what rests on coefficients that no build of this kind and size has confirmed."""
+    lowest, highest = own.lut_range
+    confirmed = own.samples > 0 and (
+        lowest / _TRUSTED_STRETCH <= luts <= highest * _TRUSTED_STRETCH
+    )
+    return () if confirmed else ("ff", "lut")
