@@ -39,12 +39,21 @@ class Addressing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
-    """A stream on its way over one cable or switch."""
+    """A stream on its way over one cable or switch.
+
+    Attributes:
+        source: Producing kernel and port.
+        target: Consuming kernel and port.
+        origin: Network port it leaves by.
+        destination: Network port it arrives at.
+        frame_bytes: Of one frame.
+    """
 
     source: StreamEnd
     target: StreamEnd
     origin: PortId
     destination: PortId
+    frame_bytes: int
 
 
 def connect(hops: Iterable[Hop], cluster: Cluster) -> tuple[NetworkStream, ...]:
@@ -55,10 +64,9 @@ def connect(hops: Iterable[Hop], cluster: Cluster) -> tuple[NetworkStream, ...]:
     """
     listed = tuple(hops)
     rows: Counter[PortId] = Counter()
-    receivers = Counter(hop.destination for hop in listed)
+    windows = _windows(listed)
     links = []
     for index, hop in enumerate(listed):
-        share = RECEIVE_BUFFER_BYTES // receivers[hop.destination]
         links.append(
             NetworkStream(
                 id=index,
@@ -70,7 +78,7 @@ def connect(hops: Iterable[Hop], cluster: Cluster) -> tuple[NetworkStream, ...]:
                 target_board=hop.destination[0],
                 target_qsfp=hop.destination[1],
                 target_row=_next_row(rows, hop.destination, cluster),
-                window_bytes=max(share // BEAT_BYTES * BEAT_BYTES, MAX_PAYLOAD_BYTES),
+                window_bytes=windows[index],
             )
         )
     return tuple(links)
@@ -118,6 +126,20 @@ def network_ports(
         )
         for port in sorted(rows)
     )
+
+
+def _windows(hops: tuple[Hop, ...]) -> list[int]:
+    """Share each port's receive buffer among its streams: a packet each, the rest by traffic."""
+    streams = Counter(hop.destination for hop in hops)
+    traffic: Counter[PortId] = Counter()
+    for hop in hops:
+        traffic[hop.destination] += hop.frame_bytes
+    windows = []
+    for hop in hops:
+        spare = RECEIVE_BUFFER_BYTES - streams[hop.destination] * MAX_PAYLOAD_BYTES
+        share = max(spare, 0) * hop.frame_bytes // max(traffic[hop.destination], 1)
+        windows.append((MAX_PAYLOAD_BYTES + share) // BEAT_BYTES * BEAT_BYTES)
+    return windows
 
 
 def _next_row(rows: Counter[PortId], port: PortId, cluster: Cluster) -> int:

@@ -149,10 +149,11 @@ class _Wiring:
         if join.source is None or join.target is None:
             raise InternalError("a network stream has two ends")
         port = _port_of(source, join.source)
+        frame_bytes = _bytes_per_frame(port)
         boards = self._board_route(join, source, target)
         ends = join.source
         for here, there in itertools.pairwise(boards):
-            origin, destination = self._cable(here, there, wire_bits(_bytes_per_frame(port) * 8))
+            origin, destination = self._cable(here, there, wire_bits(frame_bytes * 8))
             if there == target.board:
                 following, arriving = join.target, join.target
             else:
@@ -161,7 +162,13 @@ class _Wiring:
                 self.relays.append(relay(source, port, name, (there, die)))
                 arriving, following = (name, "s_axis_0"), (name, "m_axis_0")
             self.hops.append(
-                Hop(source=ends, target=arriving, origin=origin, destination=destination)
+                Hop(
+                    source=ends,
+                    target=arriving,
+                    origin=origin,
+                    destination=destination,
+                    frame_bytes=frame_bytes,
+                )
             )
             ends = following
 

@@ -38,20 +38,26 @@ def board_files(
     number = view.deployed.id
     streams = frozenset((*graph.inputs, *(name for layer in graph for name in layer.outputs)))
     files: dict[str, bytes] = {}
-    for position, replica in enumerate(replicas_on(view.deployment, number)):
+    replicas = replicas_on(view.deployment, number)
+    for replica in replicas:
         placed = placements(view.deployment, cluster, number, replica)
         changed = changes(graph, plan, replica)
         settings = {name: {**changed[name], **place.settings()} for name, place in placed.items()}
         part = cut(model, f"{graph.name}_r{replica}_board{number}", settings, streams)
         files[f"segment{replica}.onnx"] = part.SerializeToString(deterministic=True)
-        suffix = "" if position == 0 else str(replica)
+        ending = suffix(replicas, replica)
         chosen = {name: changed[name] for name in placed}
         here = folded(graph, plan, replica)
-        files[f"folding{suffix}.json"] = _json(configs.folding(here, chosen))
-        files[f"specialize{suffix}.json"] = _json(configs.specialisation(here, chosen))
-        files[f"floorplan{suffix}.json"] = _json(configs.floorplan(placed))
+        files[f"folding{ending}.json"] = _json(configs.folding(here, chosen))
+        files[f"specialize{ending}.json"] = _json(configs.specialisation(here, chosen))
+        files[f"floorplan{ending}.json"] = _json(configs.floorplan(placed))
     files["build.py"] = _build_script(view)
     return BuildPlan(files)
+
+
+def suffix(replicas: tuple[int, ...], replica: int) -> str:
+    """Return what FINN's files of a replica end in: nothing for a board's first."""
+    return "" if replica == replicas[0] else str(replica)
 
 
 def _build_script(view: BoardView) -> bytes:

@@ -19,8 +19,10 @@ from codegen.finn import configs
 from codegen.finn.emit import board_files
 from codegen.finn.model import finn_model
 from codegen.finn.subgraph import changes
+from codegen.link_rtl.emit import adapters
 from codegen.network.emit import network_json
-from codegen.render import render, word
+from codegen.project.makefile import folder, makefile
+from codegen.render import render
 from codegen.segmentation import folded
 from codegen.vitis.link import LinkOptions, link_config
 from elasticdf.artifact.deployment import Deployment
@@ -66,17 +68,19 @@ def project(
     views = tuple(view(deployment, cluster, board.id) for board in deployment.boards)
     return BuildPlan.merge(
         (
+            adapters(deployment),
             BuildPlan(
                 {
                     "plan.json": _json(plan.to_json()),
                     "deployment.json": _json(deployment.to_json()),
                     "folding.json": _json(_whole_folding(graph, plan)),
+                    "logged.sh": render("project", "logged.sh"),
                     "input.npy": check_input(graph),
-                    "Makefile": _makefile(deployment, views),
+                    "Makefile": makefile(deployment, views, matching=False, user_steps=False),
                 }
             ),
             *(
-                _board(graph, plan, cluster, board, model, options).under(_folder(board))
+                _board(graph, plan, cluster, board, model, options).under(folder(board))
                 for board in views
             ),
         )
@@ -118,41 +122,8 @@ def _board(
     return BuildPlan.merge((own, board_files(graph, plan, cluster, board, model)))
 
 
-def _folder(board: BoardView) -> str:
-    return f"board{board.deployed.id}"
-
-
 def _whole_folding(graph: Graph, plan: Plan) -> dict[str, Any]:
     return configs.folding(folded(graph, plan, 0), changes(graph, plan, 0))
-
-
-def _makefile(deployment: Deployment, views: tuple[BoardView, ...]) -> bytes:
-    boards = [
-        {
-            "id": board.deployed.id,
-            "name": board.board.name,
-            "shell": board.deployed.shell,
-            "folder": _folder(board),
-            "binary": f"{_folder(board)}/{word(board.deployed.binary)}",
-            "finn_kernels": [
-                *(word(kernel.name) for kernel in board.kernels),
-                *(word(stream.dma) for stream in board.host),
-            ],
-            "graph_of": {
-                **{k.name: f"{_folder(board)}/segment{k.replica}.onnx" for k in board.kernels},
-                **{stream.dma: "" for stream in board.host},
-            },
-        }
-        for board in views
-    ]
-    return render(
-        "project",
-        "Makefile",
-        deployment=deployment,
-        boards=boards,
-        networked=any(board.ports for board in views),
-        clock_mhz=round(deployment.clock_hz / 1e6),
-    )
 
 
 def _json(document: Any) -> bytes:

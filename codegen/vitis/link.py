@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codegen.board_view import BoardView
+from codegen.link_rtl.instances import instances, wires
 from codegen.render import render
-from codegen.vitis.adapters import adapters, demultiplexer, multiplexer, streams
-from elasticdf.artifact.deployment import Direction, StreamEnd
+from elasticdf.artifact.deployment import Direction
+from elasticdf.artifact.network_registers import NETWORK_LAYER, mac_kernel, network_unit
 from elasticdf.errors import UserError
 from elasticdf.hardware.framing import FULL_RATE_CLOCK_HZ, usable_wire_rate
 from elasticdf.units import format_si
@@ -39,13 +40,34 @@ class LinkOptions:
     strategy: str = "Performance_NetDelay_low"
 
 
+NETWORK_FIFO_WORDS = 512
+"""Depth of the streams to and from the network layer, as ACCL uses."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kernel:
     """One ``nk`` line: the kernel, its compute units, and the die they are pinned to."""
 
     kernel: str
     units: tuple[str, ...]
-    die: str | None
+    die: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stream:
+    """One ``stream_connect`` line; the depth is of the FIFO between, in words."""
+
+    source: str
+    target: str
+    depth: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Clock:
+    """One ``freqHz`` line."""
+
+    hertz: int
+    pin: str
 
 
 def link_config(view: BoardView, options: LinkOptions) -> bytes:
@@ -68,8 +90,8 @@ def link_config(view: BoardView, options: LinkOptions) -> bytes:
         view=view,
         kernels=kernels,
         memories=tuple(_memories(view)),
-        streams=(*_compute_streams(view), *streams(view)),
-        clocks=_clocks(view, units, options),
+        streams=tuple(_streams(view)),
+        clocks=_clocks(view, kernels, options),
         remaining_rate=_remaining_rate(view, options),
         options=options,
         vnx=VNX_FOLDER,
@@ -89,14 +111,28 @@ def _kernels(view: BoardView) -> Iterator[_Kernel]:
         yield _Kernel(kernel=stream.dma, units=(stream.dma,), die=die)
     for kernel in view.kernels:
         yield _Kernel(kernel=kernel.name, units=(kernel.name,), die=kernel.die)
-    for port in view.ports:
-        for name in (f"cmac_{port.qsfp}", multiplexer(port), demultiplexer(port)):
-            yield _Kernel(kernel=name, units=(name,), die=port.die)
-    for adapter in adapters(view):
-        yield _Kernel(kernel=adapter.name, units=(adapter.name,), die=adapter.port.die)
-    if view.ports:
-        units = tuple(f"networklayer_{port.qsfp}" for port in view.ports)
-        yield _Kernel(kernel="networklayer", units=units, die=view.ports[0].die)
+    if not view.ports:
+        return
+    die = _network_die(view)
+    for name in (*adapter_names(view), *(mac_kernel(port.qsfp) for port in view.ports)):
+        yield _Kernel(kernel=name, units=(name,), die=die)
+    units = tuple(network_unit(port.qsfp) for port in view.ports)
+    yield _Kernel(kernel=NETWORK_LAYER, units=units, die=die)
+
+
+def _network_die(view: BoardView) -> str:
+    dies = {port.die for port in view.ports}
+    if len(dies) > 1:
+        raise UserError(
+            f"board {view.deployed.id} ({view.board.name}) has network ports on several dies "
+            f"({', '.join(sorted(dies))}); use the ports of one die in the cluster file"
+        )
+    return view.ports[0].die
+
+
+def adapter_names(view: BoardView) -> tuple[str, ...]:
+    """Return the link adapters of a board; they all sit at the network ports' die."""
+    return tuple(a.name for a in instances(view.deployment, view.deployed.id))
 
 
 def _memories(view: BoardView) -> Iterator[tuple[str, str]]:
@@ -104,43 +140,43 @@ def _memories(view: BoardView) -> Iterator[tuple[str, str]]:
         yield f"{stream.dma}.m_axi_gmem0", stream.memory
 
 
-def _compute_streams(view: BoardView) -> Iterator[tuple[str, str, int | None]]:
-    """Yield the streams between compute kernels, DMAs and adapters; relays join two adapters."""
-    makers: dict[StreamEnd, str] = {}
-    takers: dict[StreamEnd, str] = {}
-    for adapter in adapters(view):
-        end = adapter.link.source if adapter.sends else adapter.link.target
-        (takers if adapter.sends else makers)[end] = f"{adapter.name}.{adapter.stream_port}"
-    for stream in view.host:
-        arriving = stream.direction is Direction.IN
-        side = "m_axis_0" if arriving else "s_axis_0"
-        (makers if arriving else takers)[stream.end] = f"{stream.dma}.{side}"
+def _streams(view: BoardView) -> Iterator[_Stream]:
+    for host in view.host:
+        end = ".".join(host.end)
+        if host.direction is Direction.IN:
+            yield _Stream(source=f"{host.dma}.m_axis_0", target=end)
+        else:
+            yield _Stream(source=end, target=f"{host.dma}.s_axis_0")
     for local in view.local:
-        yield ".".join(local.source), ".".join(local.target), local.depth
-    for kernel in view.kernels:
-        for end in ((kernel.name, port.name) for port in kernel.inputs):
-            if end in makers:
-                yield makers[end], ".".join(end), None
-        for end in ((kernel.name, port.name) for port in kernel.outputs):
-            if end in takers:
-                yield ".".join(end), takers[end], None
-    for relay in view.relays:
-        yield makers[relay.name, "s_axis_0"], takers[relay.name, "m_axis_0"], None
+        source, target = ".".join(local.source), ".".join(local.target)
+        yield _Stream(source=source, target=target, depth=local.depth)
+    units = {network_unit(port.qsfp) for port in view.ports}
+    for wire in wires(view.deployment, view.deployed.id):
+        at_network = {end.partition(".")[0] for end in (wire.source, wire.target)} & units
+        depth = NETWORK_FIFO_WORDS if at_network else None
+        yield _Stream(source=wire.source, target=wire.target, depth=depth)
+    for port in view.ports:
+        mac, unit = mac_kernel(port.qsfp), network_unit(port.qsfp)
+        yield _Stream(source=f"{mac}.M_AXIS", target=f"{unit}.S_AXIS_eth2nl")
+        yield _Stream(source=f"{unit}.M_AXIS_nl2eth", target=f"{mac}.S_AXIS")
 
 
-def _clocks(view: BoardView, units: list[str], options: LinkOptions) -> tuple[tuple[int, str], ...]:
+def _clocks(view: BoardView, kernels: tuple[_Kernel, ...], options: LinkOptions) -> list[_Clock]:
+    """Return the clock pins; MAC, network layer and adapters run at the network's clock.
+
+    So the clock converters sit on the narrow compute streams, not on the packets.
+    """
     if not view.board.shell.per_kernel_clocks:
-        return ()
-    networked = {
-        name for port in view.ports for name in (f"cmac_{port.qsfp}", f"networklayer_{port.qsfp}")
-    }
-    return tuple(
-        (
-            options.network_clock_hz if unit in networked else view.deployment.clock_hz,
-            f"{unit}.ap_clk",
+        return []
+    slow = {*(kernel.name for kernel in view.kernels), *(stream.dma for stream in view.host)}
+    return [
+        _Clock(
+            hertz=view.deployment.clock_hz if unit in slow else options.network_clock_hz,
+            pin=f"{unit}.ap_clk",
         )
-        for unit in units
-    )
+        for kernel in kernels
+        for unit in kernel.units
+    ]
 
 
 def _remaining_rate(view: BoardView, options: LinkOptions) -> str | None:

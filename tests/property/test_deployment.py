@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain as flatten
 
 import networkx as nx
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codegen.deployment import deploy
@@ -34,6 +34,7 @@ def deployments(draw: st.DrawFn) -> tuple[Graph, Cluster, Deployment]:
     return graph, cluster, deploy(graph, placed(graph, cluster, mode, where), cluster)
 
 
+@settings(max_examples=30)
 @given(deployments())
 def test_every_layer_is_in_one_kernel_of_each_replica(
     case: tuple[Graph, Cluster, Deployment],
@@ -44,6 +45,7 @@ def test_every_layer_is_in_one_kernel_of_each_replica(
         assert sorted(flatten(*layers)) == sorted(layer.name for layer in graph)
 
 
+@settings(max_examples=30)
 @given(deployments())
 def test_every_stream_end_is_used_exactly_once(case: tuple[Graph, Cluster, Deployment]) -> None:
     deployment = case[2]
@@ -60,6 +62,7 @@ def test_every_stream_end_is_used_exactly_once(case: tuple[Graph, Cluster, Deplo
     assert sorted(ends) == sorted(used)
 
 
+@settings(max_examples=30)
 @given(deployments())
 def test_kernels_form_an_acyclic_graph_in_stage_order(
     case: tuple[Graph, Cluster, Deployment],
@@ -73,6 +76,7 @@ def test_kernels_form_an_acyclic_graph_in_stage_order(
     assert all(stages[a] < stages[b] for a, b in graph.edges())
 
 
+@settings(max_examples=30)
 @given(deployments())
 def test_both_ends_of_a_stream_have_the_same_shape(
     case: tuple[Graph, Cluster, Deployment],
@@ -87,6 +91,7 @@ def test_both_ends_of_a_stream_have_the_same_shape(
         assert ports[stream.source] == ports[stream.target]
 
 
+@settings(max_examples=30)
 @given(deployments())
 def test_socket_rows_mirror_each_other(case: tuple[Graph, Cluster, Deployment]) -> None:
     deployment = case[2]
@@ -107,6 +112,7 @@ def test_socket_rows_mirror_each_other(case: tuple[Graph, Cluster, Deployment]) 
         assert (source.ip, source.mac) in target.arp
 
 
+@settings(max_examples=30)
 @given(deployments())
 def test_host_copies_of_software_mode_pair_up_by_step(
     case: tuple[Graph, Cluster, Deployment],
@@ -127,6 +133,7 @@ def test_host_copies_of_software_mode_pair_up_by_step(
             assert made[replicas[stream.end[0]], tensor] < stream.step
 
 
+@settings(max_examples=30)
 @given(deployments())
 def test_the_json_form_is_complete(case: tuple[Graph, Cluster, Deployment]) -> None:
     assert Deployment.from_json(case[2].to_json()) == case[2]
