@@ -18,7 +18,7 @@ from elasticdf.frontend.qonnx.host import run_node
 from elasticdf.frontend.qonnx.matrix import transposed
 from elasticdf.frontend.qonnx.quantisers import quantiser_of
 from elasticdf.frontend.qonnx.reading import Op
-from elasticdf.frontend.qonnx.values import Constant
+from elasticdf.frontend.qonnx.values import Constant, Wholes, narrow
 
 _ROUND: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "ROUND": np.round,
@@ -59,7 +59,7 @@ def _standard(op: Op, inputs: Inputs, opset: int) -> tuple[Constant, ...]:
             f"its constant inputs cannot be evaluated ({type(error).__name__})",
             "fold constants when exporting",
         ) from None
-    return tuple(Constant(values=np.asarray(result)) for result in results)
+    return tuple(Constant(plain=np.asarray(result)) for result in results)
 
 
 def _quant(op: Op, inputs: Inputs) -> Constant:
@@ -71,17 +71,16 @@ def _quant(op: Op, inputs: Inputs) -> Constant:
             f"rounding mode {mode} is not known for weights",
             f"use one of {', '.join(_ROUND)}",
         )
-    shifted = values / quantiser.scale + quantiser.zero_point
+    shifted = values / quantiser.scale
+    if quantiser.zero_point.any():
+        shifted = shifted + quantiser.zero_point
     if quantiser.bipolar:
-        codes = np.where(shifted >= 0, 1, -1).astype(np.int64)
+        codes = _signs(shifted)
     else:
         clipped = np.clip(shifted, quantiser.low, quantiser.high)
-        codes = (_ROUND[mode](clipped) - quantiser.zero_point).astype(np.int64)
+        codes = narrow(_ROUND[mode](clipped) - quantiser.zero_point)
     return Constant(
-        values=codes.astype(np.float32) * quantiser.scale,
-        codes=codes,
-        scale=quantiser.scale.astype(np.float64),
-        bipolar=quantiser.bipolar,
+        codes=codes, scale=quantiser.scale.astype(np.float64), bipolar=quantiser.bipolar
     )
 
 
@@ -89,13 +88,13 @@ def _bipolar(op: Op, inputs: Inputs) -> Constant:
     values, scale = inputs
     if not isinstance(values, Constant) or not isinstance(scale, Constant):
         raise blocked(op.place, "its scale is computed", "export with fixed scales")
-    codes = np.where(values.values >= 0, 1, -1).astype(np.int64)
     return Constant(
-        values=codes * scale.values.astype(np.float32),
-        codes=codes,
-        scale=scale.values.astype(np.float64),
-        bipolar=True,
+        codes=_signs(values.values), scale=scale.values.astype(np.float64), bipolar=True
     )
+
+
+def _signs(values: NDArray[Any]) -> Wholes:
+    return np.where(values >= 0, np.int8(1), np.int8(-1))
 
 
 _RULES = {"Quant": _quant, "IntQuant": _quant, "BipolarQuant": _bipolar}

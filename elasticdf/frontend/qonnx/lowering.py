@@ -79,7 +79,7 @@ def lower(network: Network) -> tuple[Sketch, Value]:
     _refuse_unknown(network)
     sketch = Sketch(network)
     values: dict[str, Value] = {
-        name: Constant(values=array) for name, array in network.constants.items()
+        name: Constant(plain=array) for name, array in network.constants.items()
     }
     uses = network.uses()
     values[network.input] = _entry(network, sketch)
@@ -99,7 +99,7 @@ def _run(op: Op, inputs: tuple[Value | None, ...], sketch: Sketch) -> tuple[Valu
     if not streams:
         return fold(op, inputs, sketch.network.opset)
     if op.type == "Shape":
-        return (Constant(values=np.array(_shape(streams[0]), dtype=np.int64)),)
+        return (Constant(plain=np.array(_shape(streams[0]), dtype=np.int64)),)
     on_host = all(isinstance(value, Host) for value in streams)
     if on_host and op.type not in _QUANTISERS:
         if op.type not in ("Conv", "MatMul", "Gemm") or not sketch.take_image(streams[0]):

@@ -22,6 +22,7 @@ from elasticdf.frontend.qonnx.values import (
     Value,
     Wholes,
     affine,
+    narrow,
 )
 from elasticdf.frontend.qonnx.widths import accumulator_range, smallest
 from elasticdf.frontend.qonnx.windows import slide, window_of
@@ -63,12 +64,11 @@ def _biased(op: Op, flow: Flow, bias: Value | None, factor: float = 1.0) -> Flow
 
 def transposed(constant: Constant, permutation: tuple[int, ...]) -> Constant:
     """Return a constant with its dimensions permuted, codes and scale too."""
-    if constant.codes is None or constant.scale is None:
-        return Constant(values=constant.values.transpose(permutation))
+    if constant.codes is None:
+        return Constant(plain=constant.values.transpose(permutation))
     rank = constant.codes.ndim
     scale = constant.scale.reshape((1,) * (rank - constant.scale.ndim) + constant.scale.shape)
     return Constant(
-        values=constant.values.transpose(permutation),
         codes=constant.codes.transpose(permutation),
         scale=scale.transpose(permutation),
         bipolar=constant.bipolar,
@@ -262,7 +262,7 @@ def _weights(
     if not isinstance(value, Constant):
         raise blocked(op.place, "its weights are computed", "use constant weights")
     codes, scale = value.codes, value.scale
-    if codes is None or scale is None:
+    if codes is None:
         return *_plain_weights(op, value, sketch), _declared_bipolar(op, sketch)
     full = scale.reshape((1,) * (codes.ndim - scale.ndim) + scale.shape)
     if full.size == 1:
@@ -285,7 +285,7 @@ def _plain_weights(op: Op, value: Constant, sketch: Sketch) -> tuple[Wholes, Rea
             "its weights are real numbers, not quantised ones",
             "train the network quantised (Brevitas, QKeras) and export QONNX",
         )
-    return values.astype(np.int64), np.array(1.0)
+    return narrow(values), np.array(1.0)
 
 
 def _declared_bipolar(op: Op, sketch: Sketch) -> bool:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from elasticdf.errors import InternalError
 from elasticdf.frontend.qonnx.matrix import BINARY
@@ -91,11 +93,11 @@ def settle_widths(graph: Graph) -> Graph:
 
 
 def _settle_unit(layer: Layer, tensors: dict[str, Tensor], *, last: bool) -> Layer:
-    weights = _whole(tensors[layer.inputs[1]])
     tensor = tensors[layer.inputs[1]]
+    weights = _codes(tensor)
     if tensor.datatype.name not in ("BIPOLAR", "BINARY"):
         tensor = replace(tensor, datatype=smallest(weights.min(), weights.max()))
-        tensors[tensor.name] = tensor
+    tensors[tensor.name] = replace(tensor, values=weights.astype(np.int64))
     xnor = layer.integer("binaryXnorMode", 0)
     products = 2 * weights - 1 if xnor else weights
     matrix = products if layer.op_type == "MVAU" else products.reshape(len(products), -1).T
@@ -141,10 +143,10 @@ def _clipped(tensor: Tensor, low: float, high: float) -> Wholes:
     return np.clip(values, low, high).astype(np.int64)
 
 
-def _whole(tensor: Tensor) -> Wholes:
+def _codes(tensor: Tensor) -> NDArray[Any]:
     if tensor.values is None:
         raise InternalError(f"parameter {tensor.name} has no values")
-    return tensor.values.astype(np.int64)
+    return tensor.values
 
 
 def fork(graph: Graph) -> Graph:

@@ -204,8 +204,8 @@ def _flow(op: Op, value: Value | None) -> Flow:
 
 def _around(op: Op, flow: Flow, quantiser: Quantiser) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     """Return the steps from real value to code and back."""
-    scale = vector(op, flow, Constant(values=quantiser.scale))
-    zero = vector(op, flow, Constant(values=quantiser.zero_point))
+    scale = vector(op, flow, Constant(plain=quantiser.scale))
+    zero = vector(op, flow, Constant(plain=quantiser.zero_point))
     if not zero.any():
         return (Divide(scale),), (Scale(scale),)
     return (Divide(scale), Shift(zero)), (Shift(-zero), Scale(scale))
@@ -269,11 +269,11 @@ def _flip(layer: Layer, thresholds: Thresholds, sketch: Sketch) -> Reals:
     tensor = sketch.tensors[name]
     if tensor.values is None:
         raise InternalError(f"layer {layer.name}: weights without values")
-    weights = tensor.values.astype(np.int64)
+    weights = tensor.values
     if layer.integer("binaryXnorMode", 0):
         sketch.set_values(name, np.where(falling, 1 - weights, weights), tensor.datatype)
         return thresholds.values + np.where(falling, layer.integer("MW"), 0)[:, None]
-    sign = np.where(falling, -1, 1)
+    sign = np.where(falling, -1, 1).astype(weights.dtype)
     shaped = sign if layer.op_type == "MVAU" else sign[:, None, None, None]
     sketch.set_values(name, weights * shaped, tensor.datatype)
     return thresholds.values

@@ -7,34 +7,52 @@ as the network wrote them: that keeps threshold arithmetic exact.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from elasticdf.errors import InternalError
 from elasticdf.ir import DataType
 
 Reals: TypeAlias = NDArray[np.float64]
-Wholes: TypeAlias = NDArray[np.int64]
+Wholes: TypeAlias = NDArray[np.signedinteger[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Constant:
-    """A tensor known before the network runs.
+    """A tensor known before the network runs: plain numbers, or whole numbers times a scale.
 
     Attributes:
-        values: As the network sees them.
-        codes: The whole numbers behind quantised values, else None.
+        plain: Values of an unquantised constant, else None.
+        codes: The whole numbers behind quantised values, in the narrowest element type that also
+            holds their negatives, else None.
         scale: Value of one code, broadcastable to ``codes``.
         bipolar: Whether the codes are -1 and +1 by declaration.
     """
 
-    values: NDArray[Any]
+    plain: NDArray[Any] | None = None
     codes: Wholes | None = None
-    scale: Reals | None = None
+    scale: Reals = field(default_factory=lambda: np.array(1.0))
     bipolar: bool = False
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """The values as the network sees them; quantised ones in single precision."""
+        if self.codes is not None:
+            return self.codes.astype(np.float32) * self.scale.astype(np.float32)
+        if self.plain is None:
+            raise InternalError("a constant without values")
+        return self.plain
+
+
+def narrow(codes: NDArray[Any]) -> Wholes:
+    """Return whole numbers in the narrowest element type that also holds their negatives."""
+    largest = max(abs(float(codes.min())), abs(float(codes.max()))) if codes.size else 0.0
+    bits = next(bits for bits in (8, 16, 32, 64) if largest < 2 ** (bits - 1))
+    return codes.astype(f"int{bits}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

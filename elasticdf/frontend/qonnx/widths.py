@@ -16,9 +16,13 @@ def accumulator_range(matrix: Wholes, datatype: DataType) -> tuple[int, int]:
         datatype: Of the input vector's elements.
     """
     low, high = int(datatype.minimum), int(datatype.maximum)
-    up = np.where(matrix > 0, matrix * high, matrix * low).sum(axis=0)
-    down = np.where(matrix > 0, matrix * low, matrix * high).sum(axis=0)
-    return int(down.min()), int(up.max())
+    total = matrix.sum(axis=0, dtype=np.int64)
+    positive = np.maximum(matrix, 0).sum(axis=0, dtype=np.int64)
+    negative = total - positive
+    return (
+        int((positive * low + negative * high).min()),
+        int((positive * high + negative * low).max()),
+    )
 
 
 def smallest(low: float, high: float) -> DataType:
