@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,9 @@ DEFAULT_VERSIONS = {
     Mode.DATA_PARALLEL: "1.3",
 }
 """The version tells the mode, as the published artifacts have it; ``dp`` is ours."""
+
+NETWORK_NAME = "network.onnx"
+"""The whole network, copied beside the archive: what a run is compared with."""
 
 _BITSTREAM_ID = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 _VERSION = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
@@ -136,6 +140,7 @@ def package(
     bitstream = _bitstream(deployment, binaries, labels or Labels())
     _refuse_faults(bitstream, deployment, binaries, loader)
     prologue, epilogue = read_host(project)
+    network = project / NETWORK_NAME
     root = output or project / "artifact"
     target = root / bitstream.folder if output else root
     with staging(target.parent) as folder:
@@ -150,7 +155,7 @@ def package(
                 loader=loader,
                 versions=(("elasticdf", __version__),),
                 plan_digest=deployment.plan_digest,
-                network_sha256=_digest_if_there(project / "network.onnx"),
+                network_sha256=_digest_if_there(network),
                 entries=entries,
                 deployment=deployment,
                 prologue=prologue,
@@ -158,6 +163,8 @@ def package(
             )
             size = _write_end(archive, manifest.to_bytes(), bitstream.name)
         (leaf / BITSTREAM_NAME).write_bytes(bitstream.to_bytes())
+        if network.is_file():
+            shutil.copyfile(network, leaf / NETWORK_NAME)
         publish(built, target)
     final = root / bitstream.folder
     return Packaged(folder=final, archive=final / bitstream.name, size=size, bitstream=bitstream)
