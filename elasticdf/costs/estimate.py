@@ -8,8 +8,6 @@ rests on a coefficient instead of a formula is named in `LayerEstimate.assumed`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
-
 from elasticdf.costs.corrections import Parts, flip_flops, parts
 from elasticdf.costs.profile import Coefficients, CostProfile, KindCosts
 from elasticdf.ir import Layer, Resources
@@ -99,7 +97,10 @@ def _times(
 
 
 def _resources(amounts: tuple[float, float, float], consists: Parts) -> Resources:
-    luts, ffs, brams = (ceil(round(amount, 6)) for amount in amounts)
+    """Round to whole primitives; a factor on a few block RAMs does not make one more of each."""
+    luts, ffs, brams = (round(amount) for amount in amounts)
+    if consists.bram18 and not brams:
+        brams = 1
     return Resources(lut=luts, ff=ffs, bram18=brams, uram=consists.uram, dsp=consists.dsp)
 
 

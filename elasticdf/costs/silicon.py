@@ -190,16 +190,17 @@ def leave_one_out(designs: Sequence[Design]) -> tuple[Errors, ...]:
 
 
 def band_of(found: Iterable[Errors]) -> Band:
-    """Return the factors from an estimate to what is expected, from errors on unseen designs.
+    """Return the factors from an estimate to the least and the most that is expected.
 
-    An estimate that was ``e`` too low must be multiplied by ``1 / (1 - e)`` to be safe.
+    An estimate that was ``e`` too low must be multiplied by ``1 / (1 - e)`` to be safe. The errors
+    are doubled, because the structure of the estimate was chosen knowing the designs.
     """
     listed = tuple(found)
 
     def factors(relative: Sequence[float]) -> tuple[float, float]:
         return (
-            round(min(1.0, 1 / (1 + max(relative))), 3),
-            round(max(1.0, 1 / (1 + min(relative))), 3),
+            round(min(1.0, 1 / (1 + 2 * max(relative))), 2),
+            round(max(1.0, 1 / (1 + 2 * min(relative))), 2),
         )
 
     return Band(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -21,36 +20,20 @@ from elasticdf.frontend.stream_adapters import (
     insert_width_converters,
     split_deep_fifos,
 )
-from elasticdf.ir import AttributeValue, DataType, Graph, Layer, Resources, Tensor
-from elasticdf.layers import kind_of, with_defaults
-from elasticdf.layers.kind import fpga_part, padded
+from elasticdf.ir import Graph, Resources
+from elasticdf.layers import kind_of
+from elasticdf.layers.kind import FpgaPart, fpga_part, padded
+from tests.finn_tables import FOLDINGS, attribute, document, graph_of, layer_of
 from tests.truth import SHARED, needs_shared, shared
 
 pytestmark = needs_shared
 
-FINN = SHARED / "truth/finn" if SHARED else Path("absent")
 GRAPHS = SHARED / "truth/graphs" if SHARED else Path("absent")
-FOLDINGS = sorted(str(path.parent.relative_to(FINN)) for path in FINN.glob("*/*/layers.json"))
 BUILT = sorted(str(path.parent.relative_to(GRAPHS)) for path in GRAPHS.glob("*/*/dataflow.onnx"))
-ONE_BIT_WEIGHTS = ("cnv_1w1a", "resnet50_w1a2")
-"""Networks whose BIPOLAR weights FINN widened to INT2 after it had folded (its error F1)."""
 
 
-def document(path: str) -> Any:
-    return json.loads(shared(f"truth/finn/{path}").read_text())
-
-
-def part_of(folding: str):
+def part_of(folding: str) -> FpgaPart:
     return fpga_part(document(f"{folding}/layers.json")["meta"]["fpga_part"])
-
-
-def attribute(value: Any) -> AttributeValue:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def layer_of(entry: dict[str, Any]) -> Layer:
-    attributes = {name: attribute(value) for name, value in entry["attrs"].items()}
-    return with_defaults(Layer(name=entry["name"], op_type=entry["op_type"], attributes=attributes))
 
 
 def resources_of(estimate: dict[str, Any]) -> Resources:
@@ -110,50 +93,6 @@ def test_every_layer_costs_what_finn_says() -> None:
     sys.stdout.write("\n".join(("layers equal to FINN's:", *lines, "")))
     assert wrong == []
     assert checked.total() == 4004
-
-
-def graph_of(folding: str) -> Graph:
-    """Build a layer graph from FINN's table: parameters as the file before minimising had them."""
-    entries = document(f"{folding}/layers.json")["layers"]
-    produced = {name for entry in entries for name in entry["outputs"]}
-    tensors: dict[str, Tensor] = {}
-    inputs: list[str] = []
-    for entry in entries:
-        for name in (*entry["inputs"], *entry["outputs"]):
-            if name in produced or name == entry["inputs"][0]:
-                datatype = entry[
-                    "output_datatype" if name in entry["outputs"] else "input_datatype"
-                ]
-            else:
-                datatype = original_weights(folding, entry)
-            tensors.setdefault(
-                name, Tensor(name=name, shape=(1,), datatype=DataType.parse(datatype))
-            )
-        if entry["inputs"][0] not in produced:
-            inputs.append(entry["inputs"][0])
-    return Graph(
-        name=folding.split("/")[0],
-        layers=tuple(
-            Layer(
-                name=layer.name,
-                op_type=layer.op_type,
-                attributes=layer.attributes,
-                inputs=tuple(entry["inputs"]),
-                outputs=tuple(entry["outputs"]),
-            )
-            for entry in entries
-            for layer in (layer_of(entry),)
-        ),
-        tensors=tensors,
-        inputs=tuple(inputs),
-        outputs=(entries[-1]["outputs"][0],),
-    )
-
-
-def original_weights(folding: str, entry: dict[str, Any]) -> str:
-    minimised = entry["attrs"].get("weightDataType", "FLOAT32")
-    one_bit = folding.split("/")[0] in ONE_BIT_WEIGHTS and minimised == "INT2"
-    return "BIPOLAR" if one_bit else minimised
 
 
 def unfolded(graph: Graph) -> Graph:
