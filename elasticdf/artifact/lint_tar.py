@@ -29,6 +29,9 @@ _COMPRESSIONS = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PK\x03\x04": "zip",
 }
+_TAIL_BYTES = 20 * BLOCK_BYTES
+"""Tar tools fill their last record of 20 blocks with zeros."""
+
 _FIXED_FIELDS = ((108, 116, "owner"), (116, 124, "group"), (136, 148, "time"))
 
 Note = tuple[str, str]
@@ -103,12 +106,11 @@ def _walk(blob: Blob, entries: list[TarEntry], notes: list[Note]) -> bool:
 
 
 def _end_notes(blob: Blob, offset: int) -> Iterator[Note]:
-    if blob.size < offset + len(END_MARK):
+    rest = blob.size - offset
+    if rest < len(END_MARK):
         yield "tar-no-end-mark", f"the end mark at byte {offset} is cut short"
-    for chunk in blob.window(offset, blob.size - offset).chunks():
-        if any(chunk):
-            yield "tar-trailing-data", f"there is data after the end mark at byte {offset}"
-            return
+    if rest > _TAIL_BYTES or any(blob.read(offset, rest)):
+        yield "tar-trailing-data", f"{rest} bytes follow the end mark at byte {offset}"
 
 
 def _header_notes(header: TarHeader, block: bytes, where: str) -> Iterator[Note]:
