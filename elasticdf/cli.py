@@ -1,0 +1,111 @@
+"""The command line: finds the command, prints its result, turns errors into exit codes.
+
+Exit codes: 0 done, 1 our bug, 2 the user must change something, 3 proven infeasible, 4 stopped by
+the time limit without an answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+from elasticdf import __version__
+from elasticdf.commands import COMMANDS
+from elasticdf.commands.command import Command, CommandResult
+from elasticdf.errors import ElasticDFError, InfeasibleError, InternalError, UserError
+from elasticdf.guard import check_siblings
+from elasticdf.progress import Progress
+
+_BUG = 1
+_INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of printing usage, so that every error is one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{self.prog}: {message}; see {self.prog} --help")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    wants_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
+    try:
+        check_siblings()
+        options = _parser().parse_args(arguments)
+        logging.basicConfig(level=_log_level(options), format="%(message)s", stream=sys.stderr)
+        result = _run(options)
+        _print(result, as_json=options.json)
+        return result.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ElasticDFError as error:
+        return _report(error, as_json=wants_json)
+    except Exception:  # noqa: BLE001 - the last line of defence must name the bug as ours
+        traceback.print_exc()
+        print("this is a bug in elasticdf; please report it with the lines above", file=sys.stderr)
+        return _BUG
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="elasticdf", description="Quantised networks over many FPGAs.")
+    parser.add_argument("--version", action="version", version=f"elasticdf {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        _add(commands, command)
+    return parser
+
+
+def _add(commands: argparse._SubParsersAction[_Parser], command: Command) -> None:
+    parser = commands.add_parser(command.name, help=command.summary, description=command.summary)
+    command.arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    loudness = parser.add_mutually_exclusive_group()
+    loudness.add_argument("-q", "--quiet", action="store_true", help="no progress, no warnings")
+    loudness.add_argument("-v", "--verbose", action="store_true", help="say more")
+    parser.set_defaults(command=command)
+
+
+def _run(options: argparse.Namespace) -> CommandResult:
+    progress = Progress(quiet=options.quiet)
+    command: Command = options.command
+    try:
+        return command.run(options, progress)
+    finally:
+        progress.close()
+
+
+def _print(result: CommandResult, *, as_json: bool) -> None:
+    text = json.dumps(result.document, indent=1, allow_nan=False) if as_json else result.text
+    if text:
+        print(text, flush=True)
+
+
+def _report(error: ElasticDFError, *, as_json: bool) -> int:
+    if isinstance(error, InternalError):
+        traceback.print_exception(error)
+    if isinstance(error, InfeasibleError) and as_json:
+        print(json.dumps(error.explanation, indent=1))
+    notes = "".join(f"\n  {note}" for note in getattr(error, "__notes__", ()))
+    print(f"elasticdf: {error}{notes}", file=sys.stderr)
+    return error.exit_code
+
+
+def _log_level(options: argparse.Namespace) -> int:
+    if options.quiet:
+        return logging.ERROR
+    return logging.INFO if options.verbose else logging.WARNING
+
+
+if __name__ == "__main__":
+    sys.exit(main())

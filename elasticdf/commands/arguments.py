@@ -1,0 +1,148 @@
+"""Arguments that several commands share, and how their texts are read."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from elasticdf.errors import UserError
+from elasticdf.ir import RESOURCE_NAMES
+from elasticdf.units import parse_frequency_hz
+
+DEFAULT_CLOCK = "200MHz"
+MAX_FRAMES_PER_SECOND = 10**9
+_Value = TypeVar("_Value")
+
+
+def add_model(parser: ArgumentParser) -> None:
+    """Add the positional MODEL."""
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="an ONNX file (QONNX, or FINN's hardware-layer graph) or zoo:NAME",
+    )
+
+
+def add_clock_and_costs(parser: ArgumentParser, *, costs: str) -> None:
+    """Add --clock and --costs."""
+    parser.add_argument("--clock", type=frequency, default=frequency(DEFAULT_CLOCK), metavar="HZ")
+    parser.add_argument(
+        "--costs",
+        default=costs,
+        metavar="PROFILE",
+        help=f"finn, corrected, calibrated, or a profile file (default {costs})",
+    )
+
+
+def add_solver(parser: ArgumentParser) -> None:
+    """Add --solver, --time-limit and --seed."""
+    parser.add_argument("--solver", choices=("highs", "cbc"), default="highs")
+    parser.add_argument("--time-limit", type=positive_seconds, default=60.0, metavar="SECONDS")
+    parser.add_argument("--seed", type=whole_number, default=0, metavar="N")
+
+
+def as_argument(read: Callable[[str], _Value]) -> Callable[[str], _Value]:
+    """Return the reader with its `UserError` turned into argparse's."""
+
+    def reader(text: str) -> _Value:
+        try:
+            return read(text)
+        except UserError as error:
+            raise ArgumentTypeError(str(error)) from error
+
+    return reader
+
+
+frequency = as_argument(parse_frequency_hz)
+
+
+def whole_number(text: str) -> int:
+    """Read 0, 1, 2, ..."""
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise ArgumentTypeError(f"{text!r} is not a whole number of at most nine digits")
+    return int(text)
+
+
+def positive_number(text: str) -> int:
+    """Read 1, 2, ..."""
+    value = whole_number(text)
+    if value == 0:
+        raise ArgumentTypeError("0 is not allowed; give 1 or more")
+    return value
+
+
+def positive_seconds(text: str) -> float:
+    """Read a positive number of seconds."""
+    value = _number(text)
+    if not 0 < value <= 10**6:
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds between 0 and 1000000")
+    return value
+
+
+def frames_per_second(text: str) -> float | None:
+    """Read a positive frame rate, or ``max`` as None."""
+    if text == "max":
+        return None
+    value = _number(text)
+    if not 0 < value <= MAX_FRAMES_PER_SECOND:
+        raise ArgumentTypeError(
+            f"{text!r} frames per second is outside 0 to {MAX_FRAMES_PER_SECOND}; "
+            "give a positive number, or max"
+        )
+    return value
+
+
+def replicas(text: str) -> int | None:
+    """Read a positive count, or ``auto`` as None."""
+    return None if text == "auto" else positive_number(text)
+
+
+def anchor(text: str) -> tuple[str, int, str | None]:
+    """Read ``LAYER=BOARD[.DIE]`` as (layer, board id, die name or None)."""
+    layer, separator, place = text.rpartition("=")
+    board, _, die = place.partition(".")
+    if not separator or not layer or not board.isdigit():
+        raise ArgumentTypeError(
+            f"{text!r} is not LAYER=BOARD or LAYER=BOARD.DIE, for example MVAU_hls_0=1.SLR0"
+        )
+    return layer, int(board), die or None
+
+
+def together(text: str) -> tuple[str, ...]:
+    """Read ``LAYER,LAYER[,...]``."""
+    layers = tuple(part.strip() for part in text.split(","))
+    if len(layers) < 2 or not all(layers):
+        raise ArgumentTypeError(f"{text!r} does not name two layers or more; write A,B")
+    return layers
+
+
+def limit(text: str) -> tuple[str, float]:
+    """Read ``RESOURCE=FRACTION``; ``mean`` is the mean of BRAM, URAM and DSP."""
+    name, _, fraction = text.partition("=")
+    allowed = (*RESOURCE_NAMES, "mean")
+    if name not in allowed:
+        raise ArgumentTypeError(f"{text!r}: {name!r} is none of {', '.join(allowed)}")
+    value = _number(fraction)
+    if not 0 < value <= 1:
+        raise ArgumentTypeError(f"{text!r}: the fraction must be above 0 and at most 1")
+    return name, value
+
+
+def existing_file(text: str) -> Path:
+    """Read the path of a file that is there."""
+    path = Path(text)
+    if not path.is_file():
+        raise ArgumentTypeError(f"there is no file {text!r}")
+    return path
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a number") from None
+    if value != value or value in (float("inf"), float("-inf")):
+        raise ArgumentTypeError(f"{text!r} is not a finite number")
+    return value

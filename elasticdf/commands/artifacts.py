@@ -1,0 +1,100 @@
+"""Looking into plans, binaries and artifacts; keeping a local repository of artifacts."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from elasticdf import flow
+from elasticdf.commands.command import Command, CommandResult
+from elasticdf.progress import Report
+
+
+def _path(parser: ArgumentParser) -> None:
+    parser.add_argument("path", type=Path, metavar="PATH")
+
+
+def _inspect(options: Namespace, report: Report) -> CommandResult:
+    del report
+    found = flow.inspect(options.path)
+    return CommandResult(document=found.to_json(), text=found.to_text())
+
+
+def _lint_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
+    parser.add_argument(
+        "--loader", choices=("elasticdf", "original"), help="default: the one it was packed for"
+    )
+
+
+def _lint(options: Namespace, report: Report) -> CommandResult:
+    report("reading")
+    findings = flow.lint(options.artifact, options.loader)
+    return CommandResult(
+        document=findings.to_json(),
+        text=findings.to_text(),
+        exit_code=findings.exit_code,
+    )
+
+
+def _root(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--root", type=Path, required=True, metavar="DIR", help="the local repository"
+    )
+
+
+def _install_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
+    _root(parser)
+
+
+def _install(options: Namespace, report: Report) -> CommandResult:
+    report("installing")
+    installed = flow.install(options.artifact, options.root)
+    return CommandResult(document=installed.to_json(), text=installed.to_text())
+
+
+def _list(options: Namespace, report: Report) -> CommandResult:
+    del report
+    listing = flow.list_installed(options.root)
+    return CommandResult(document=listing.to_json(), text=listing.to_text())
+
+
+def _remove_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("checksum", metavar="CHECKSUM", help="as `elasticdf list` prints it")
+    _root(parser)
+
+
+def _remove(options: Namespace, report: Report) -> CommandResult:
+    del report
+    removed = flow.remove(options.checksum, options.root)
+    return CommandResult(document=removed.to_json(), text=f"removed {removed.to_text()}")
+
+
+INSPECT = Command(
+    name="inspect",
+    summary="what is in a plan, a binary or an artifact",
+    arguments=_path,
+    run=_inspect,
+)
+LINT = Command(
+    name="lint",
+    summary="would the loader accept this artifact, and would it run",
+    arguments=_lint_arguments,
+    run=_lint,
+)
+INSTALL = Command(
+    name="install",
+    summary="lay an artifact into a local repository",
+    arguments=_install_arguments,
+    run=_install,
+)
+LIST = Command(
+    name="list", summary="the artifacts of a local repository", arguments=_root, run=_list
+)
+REMOVE = Command(
+    name="remove",
+    summary="take an artifact out of a local repository",
+    arguments=_remove_arguments,
+    run=_remove,
+)

@@ -1,0 +1,69 @@
+"""From a project to binaries, and from binaries to the artifact."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from elasticdf import flow
+from elasticdf.commands.command import Command, CommandResult
+from elasticdf.errors import UserError
+from elasticdf.progress import Report
+
+
+def _build_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("directory", type=Path, metavar="DIR")
+    parser.add_argument("--emulate", action="store_true", help="binaries for emulated boards")
+
+
+def _build(options: Namespace, report: Report) -> CommandResult:
+    if not options.emulate:
+        raise UserError(
+            f"binaries for real boards need the vendor tools: run make -C {options.directory}; "
+            "for emulated boards add --emulate"
+        )
+    files = flow.build_emulated(options.directory, report)
+    names = [str(path) for path in files]
+    return CommandResult(
+        document={"binaries": names}, text="\n".join(f"wrote {name}" for name in names)
+    )
+
+
+def _package_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("directory", type=Path, metavar="DIR", nargs="?")
+    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="default DIR/artifact")
+    parser.add_argument("--loader", choices=("elasticdf", "original"), default="elasticdf")
+    parser.add_argument("--bitstream-id", metavar="ID", help="dotted, default org.elasticdf")
+    parser.add_argument("--artifact-version", metavar="VERSION", help="default tells the mode")
+    parser.add_argument("--oci", type=Path, metavar="DIR", help="write an OCI layout as well")
+    parser.add_argument("--from-oci", type=Path, metavar="DIR", help="rebuild from an OCI layout")
+
+
+def _package(options: Namespace, report: Report) -> CommandResult:
+    report("packing")
+    packed = flow.package(
+        flow.PackageOptions(
+            directory=options.directory,
+            output=options.output,
+            loader=options.loader,
+            bitstream_id=options.bitstream_id,
+            version=options.artifact_version,
+            oci=options.oci,
+            from_oci=options.from_oci,
+        )
+    )
+    return CommandResult(document=packed.to_json(), text=packed.to_text())
+
+
+BUILD = Command(
+    name="build",
+    summary="emulation binaries for every board (real ones: make -C DIR)",
+    arguments=_build_arguments,
+    run=_build,
+)
+PACKAGE = Command(
+    name="package",
+    summary="pack the binaries into one artifact",
+    arguments=_package_arguments,
+    run=_package,
+)

@@ -1,0 +1,27 @@
+"""The main job on a real network, with nothing to decide."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from elasticdf.commands.command import Command, CommandResult
+from elasticdf.demonstration import demonstrate
+from elasticdf.progress import Report
+
+
+def _arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", type=Path, default=Path("build/demo"), metavar="DIR")
+
+
+def _demo(options: Namespace, report: Report) -> CommandResult:
+    shown = demonstrate(options.output, report)
+    return CommandResult(document=shown.plan.to_json(), text=shown.to_text())
+
+
+DEMO = Command(
+    name="demo",
+    summary="partition, build, pack and run a real network on two emulated boards",
+    arguments=_arguments,
+    run=_demo,
+)

@@ -1,0 +1,90 @@
+"""What is known here: boards, reference networks, and what this machine has."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from elasticdf import flow
+from elasticdf.commands.arguments import whole_number
+from elasticdf.commands.command import Command, CommandResult
+from elasticdf.progress import Report
+from elasticdf.table import table
+
+
+def _no_arguments(parser: ArgumentParser) -> None:
+    del parser
+
+
+def _boards(options: Namespace, report: Report) -> CommandResult:
+    del options, report
+    boards = flow.boards()
+    rows = [
+        (
+            board["name"],
+            board["part"],
+            len(board["dies"]),
+            *(sum(die["capacity"][name] for die in board["dies"]) for name in _COLUMNS),
+            len(board["ports"]),
+        )
+        for board in boards
+    ]
+    text = table(("board", "part", "dies", *_COLUMNS, "ports"), rows)
+    return CommandResult(document={"schema": "elasticdf.boards/1", "boards": boards}, text=text)
+
+
+_COLUMNS = ("lut", "ff", "bram18", "uram", "dsp")
+
+
+def _network_arguments(parser: ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    export = actions.add_parser("export", help="write one as a QONNX file")
+    export.add_argument("name", metavar="NAME")
+    export.add_argument("-o", "--output", type=Path, metavar="FILE", help="default NAME.onnx")
+    export.add_argument("--seed", type=whole_number, default=0, metavar="N")
+
+
+def _networks(options: Namespace, report: Report) -> CommandResult:
+    if options.action == "export":
+        report(f"building {options.name}")
+        path = flow.export_network(options.name, options.output, options.seed)
+        return CommandResult(document={"file": str(path)}, text=f"wrote {path}")
+    networks = flow.networks()
+    rows = [
+        (
+            entry["name"],
+            entry["title"],
+            entry["task"],
+            f"w{entry['weight_bits']}a{entry['activation_bits']}",
+            "x".join(map(str, entry["input_shape"])),
+        )
+        for entry in networks
+    ]
+    text = table(("name", "network", "task", "bits", "input"), rows)
+    return CommandResult(
+        document={"schema": "elasticdf.networks/1", "networks": networks}, text=text
+    )
+
+
+def _doctor(options: Namespace, report: Report) -> CommandResult:
+    del options
+    report("looking around")
+    findings = flow.doctor()
+    return CommandResult(document=findings.to_json(), text=findings.to_text())
+
+
+BOARDS = Command(
+    name="boards", summary="the boards that are known", arguments=_no_arguments, run=_boards
+)
+NETWORKS = Command(
+    name="networks",
+    summary="the reference networks; `networks export NAME` writes one",
+    arguments=_network_arguments,
+    run=_networks,
+)
+DOCTOR = Command(
+    name="doctor",
+    summary="what this machine has and lacks for real boards",
+    arguments=_no_arguments,
+    run=_doctor,
+)

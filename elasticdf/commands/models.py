@@ -1,0 +1,70 @@
+"""What a network costs, layer by layer, and how to learn costs from one's own builds."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from elasticdf import flow
+from elasticdf.commands.arguments import (
+    add_clock_and_costs,
+    add_model,
+    existing_file,
+    frames_per_second,
+)
+from elasticdf.commands.command import Command, CommandResult
+from elasticdf.commands.estimate_table import estimate_table
+from elasticdf.progress import Report
+
+
+def _estimate_arguments(parser: ArgumentParser) -> None:
+    add_model(parser)
+    parser.add_argument("--board", default="u250", help="whose FPGA part decides (default u250)")
+    add_clock_and_costs(parser, costs="calibrated")
+    folding = parser.add_mutually_exclusive_group()
+    folding.add_argument("--fps", type=frames_per_second, metavar="N", help="fold for N frames/s")
+    folding.add_argument(
+        "--folding", type=existing_file, metavar="FILE", help="FINN's folding JSON"
+    )
+    folding.add_argument("--as-is", action="store_true", help="keep the graph's own folding")
+
+
+def _estimate(options: Namespace, report: Report) -> CommandResult:
+    result = flow.estimate(
+        flow.EstimateOptions(
+            model=options.model,
+            board=options.board,
+            clock_hz=options.clock,
+            costs=options.costs,
+            frames_per_second=options.fps,
+            folding=options.folding,
+            as_is=options.as_is,
+        ),
+        report,
+    )
+    return CommandResult(document=result.to_json(), text=estimate_table(result))
+
+
+def _calibrate_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("reports", nargs="+", type=existing_file, metavar="REPORT")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE")
+
+
+def _calibrate(options: Namespace, report: Report) -> CommandResult:
+    report("fitting")
+    result = flow.calibrate(tuple(options.reports), options.output)
+    return CommandResult(document=result.to_json(), text=result.to_text())
+
+
+ESTIMATE = Command(
+    name="estimate",
+    summary="cycles and resources of every layer",
+    arguments=_estimate_arguments,
+    run=_estimate,
+)
+CALIBRATE = Command(
+    name="calibrate",
+    summary="fit a cost profile to your own synthesis reports",
+    arguments=_calibrate_arguments,
+    run=_calibrate,
+)

@@ -1,0 +1,118 @@
+"""From a network to a plan and a build project, and from a saved problem to its solution."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from elasticdf import flow
+from elasticdf.commands.arguments import (
+    add_clock_and_costs,
+    add_model,
+    add_solver,
+    anchor,
+    existing_file,
+    frames_per_second,
+    limit,
+    replicas,
+    together,
+)
+from elasticdf.commands.command import Command, CommandResult
+from elasticdf.progress import Report
+from partitioner.plan import Mode
+
+
+def _partition_arguments(parser: ArgumentParser) -> None:
+    add_model(parser)
+    parser.add_argument(
+        "--target",
+        required=True,
+        help="u250, 2xu280, 2xu280+1xu50, autoxu280 (as few as meet --fps), or a cluster file",
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="DIR", help="the project folder"
+    )
+    parser.add_argument(
+        "--mode", choices=[mode.value for mode in Mode], default=Mode.TRANSPARENT.value
+    )
+    rate = parser.add_mutually_exclusive_group()
+    rate.add_argument("--fps", type=frames_per_second, default=None, metavar="N|max")
+    rate.add_argument("--as-is", action="store_true", help="keep the graph's own folding")
+    parser.add_argument("--replicas", type=replicas, default=None, metavar="N|auto")
+    parser.add_argument("--folding", type=existing_file, metavar="FILE", help="FINN's folding JSON")
+    add_clock_and_costs(parser, costs="calibrated")
+    parser.add_argument(
+        "--anchor", type=anchor, action="append", default=[], metavar="LAYER=BOARD[.DIE]"
+    )
+    parser.add_argument(
+        "--together", type=together, action="append", default=[], metavar="LAYER,LAYER"
+    )
+    parser.add_argument("--linear-cuts", action="store_true", help="never cut inside a branch")
+    parser.add_argument("--no-variants", action="store_true", help="only FINN's own variants")
+    parser.add_argument(
+        "--limit", type=limit, action="append", default=[], metavar="RESOURCE=FRACTION"
+    )
+    parser.add_argument("--objective", choices=("throughput", "latency"), default="throughput")
+    add_solver(parser)
+    parser.add_argument("--snapshot", type=Path, metavar="FILE", help="save the problem as JSON")
+    parser.add_argument(
+        "--finn-steps", type=existing_file, metavar="FILE", help="Python file with FINN build steps"
+    )
+
+
+def _partition(options: Namespace, report: Report) -> CommandResult:
+    request = flow.PartitionOptions(
+        model=options.model,
+        target=options.target,
+        output=options.output,
+        mode=Mode(options.mode),
+        frames_per_second=options.fps,
+        as_is=options.as_is,
+        replicas=options.replicas,
+        folding=options.folding,
+        clock_hz=options.clock,
+        costs=options.costs,
+        anchors=tuple(options.anchor),
+        together=tuple(options.together),
+        linear_cuts=options.linear_cuts,
+        variants=not options.no_variants,
+        limits=tuple(options.limit),
+        objective=options.objective,
+        solver=options.solver,
+        time_limit_seconds=options.time_limit,
+        seed=options.seed,
+        snapshot=options.snapshot,
+        finn_steps=options.finn_steps,
+    )
+    result = flow.partition(request, report)
+    return CommandResult(document=result.plan.to_json(), text=result.to_text())
+
+
+def _solve_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("snapshot", type=existing_file, metavar="SNAPSHOT")
+    add_solver(parser)
+
+
+def _solve(options: Namespace, report: Report) -> CommandResult:
+    report(f"solving {options.snapshot.name}")
+    solution = flow.solve(
+        options.snapshot,
+        solver=options.solver,
+        time_limit_seconds=options.time_limit,
+        seed=options.seed,
+    )
+    return CommandResult(document=solution.to_json(), text=solution.to_text())
+
+
+PARTITION = Command(
+    name="partition",
+    summary="decide folding and placement, and write the build project",
+    arguments=_partition_arguments,
+    run=_partition,
+)
+SOLVE = Command(
+    name="solve",
+    summary="solve a saved problem again",
+    arguments=_solve_arguments,
+    run=_solve,
+)

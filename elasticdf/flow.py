@@ -1,0 +1,442 @@
+"""The whole story in order: every command is one function here, and only here stages meet.
+
+Functions take plain values or a frozen options record, and return records. Refuses to decide
+anything: decisions live in the stages.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import models
+from codegen.build_plan import BuildPlan, write_atomically
+from codegen.bundle import pack
+from codegen.bundle.emulation import emulation_binary
+from codegen.bundle.host import emit_host
+from codegen.deployment import deploy
+from codegen.project.emit import ProjectOptions, project
+from codegen.segments.emit import segment_model, whole_model
+from elasticdf import folding, frontend
+from elasticdf.artifact import install as repository
+from elasticdf.artifact.deployment import Deployment
+from elasticdf.artifact.inspect import Inspection
+from elasticdf.artifact.inspect import inspect as inspect_path
+from elasticdf.artifact.lint import LintReport
+from elasticdf.artifact.lint import lint as lint_artifact
+from elasticdf.artifact.manifest import Loader
+from elasticdf.artifact.opening import open_artifact
+from elasticdf.costs.network import NetworkEstimate, estimate_network
+from elasticdf.costs.profile import load_profile
+from elasticdf.errors import InfeasibleError, UserError
+from elasticdf.frontend.specialise import specialise
+from elasticdf.hardware.cluster import AutoTarget, Cluster, parse_target
+from elasticdf.hardware.load import board_names, load_board
+from elasticdf.ir import Graph
+from elasticdf.layers.kind import fpga_part
+from elasticdf.progress import Report
+from elasticdf.records import encode
+from elasticdf.rundir import (
+    DEPLOYMENT,
+    MANIFEST,
+    NETWORK,
+    PLAN,
+    Provenance,
+    check_output,
+    json_bytes,
+    read_json,
+    require_project,
+    sha256,
+    write_project,
+)
+from elasticdf.runtime.run import RunReport, read_input, run_artifact
+from partitioner import search
+from partitioner.plan import Mode, Plan
+from partitioner.request import Anchor, Objective, Request
+from partitioner.solver import SolverOptions
+
+ZOO = "zoo:"
+_FINN = "finn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Network:
+    """A network as read.
+
+    Attributes:
+        graph: In hardware layers.
+        model: The ONNX file's content.
+    """
+
+    graph: Graph
+    model: bytes
+
+
+def load_network(model: str, *, quirks: bool = False, name: str | None = None) -> Network:
+    """Read a network.
+
+    Args:
+        model: Path of an ONNX file, or ``zoo:NAME``.
+        quirks: Follow FINN's known bugs, for cost profile ``finn``.
+        name: Of the network; the file's stem by default.
+
+    Raises:
+        UserError: There is no such network, or it cannot become hardware.
+    """
+    if not model.startswith(ZOO):
+        return _load_file(Path(model), name, quirks=quirks)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{model.removeprefix(ZOO)}.onnx"
+        models.export(model.removeprefix(ZOO), path)
+        return _load_file(path, name, quirks=quirks)
+
+
+def _load_file(path: Path, name: str | None, *, quirks: bool) -> Network:
+    model, graph = frontend.load_with_model(path, name=name, quirks=quirks)
+    return Network(graph=graph, model=model)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstimateOptions:
+    """A request for an estimate; without rate, folding or as_is the graph's own folding counts."""
+
+    model: str
+    board: str
+    clock_hz: int
+    costs: str
+    frames_per_second: float | None = None
+    folding: Path | None = None
+    as_is: bool = False
+
+
+def estimate(options: EstimateOptions, report: Report) -> NetworkEstimate:
+    """Return cycles and resources of every layer.
+
+    Raises:
+        UserError: The network, board, profile or folding cannot be used.
+    """
+    profile = load_profile(options.costs)
+    board = load_board(options.board)
+    report(f"reading {options.model}")
+    part = fpga_part(board.part)
+    graph = specialise(load_network(options.model, quirks=profile.exactly_finn).graph, part)
+    if options.folding is not None:
+        graph = folding.apply_folding(graph, read_json(options.folding))
+    elif options.frames_per_second is not None:
+        report("folding")
+        cycles = int(options.clock_hz / options.frames_per_second)
+        graph = folding.fold_for_cycles(graph, cycles)
+    report("estimating")
+    return estimate_network(
+        graph,
+        board=board.name,
+        clock_hz=options.clock_hz,
+        profile=profile,
+        part=part,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionOptions:
+    """A request for a plan and its project; the fields are the options of ``partition``."""
+
+    model: str
+    target: str
+    output: Path
+    mode: Mode = Mode.TRANSPARENT
+    frames_per_second: float | None = None
+    as_is: bool = False
+    replicas: int | None = None
+    folding: Path | None = None
+    clock_hz: int = 200_000_000
+    costs: str = "calibrated"
+    anchors: tuple[tuple[str, int, str | None], ...] = ()
+    together: tuple[tuple[str, ...], ...] = ()
+    linear_cuts: bool = False
+    variants: bool = True
+    limits: tuple[tuple[str, float], ...] = ()
+    objective: str = "throughput"
+    solver: str = "highs"
+    time_limit_seconds: float = 60.0
+    seed: int = 0
+    snapshot: Path | None = None
+    finn_steps: Path | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what decides the plan, without the folders of this machine."""
+        document: dict[str, Any] = encode(self)
+        for name in ("output", "snapshot"):
+            del document[name]
+        for name in ("model", "folding", "finn_steps", "target"):
+            if isinstance(document[name], str | Path) and not str(document[name]).startswith(ZOO):
+                document[name] = Path(document[name]).name
+        return document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partitioned:
+    """A plan and where its project is."""
+
+    plan: Plan
+    directory: Path
+
+    def to_text(self) -> str:
+        """Return what a person wants to know first."""
+        plan = self.plan
+        proof = plan.certificate.throughput
+        lines = [
+            f"{plan.network}: {plan.frames_per_second:.1f} frames per second, "
+            f"{plan.replicas} x {len(plan.boards)} board(s), mode {plan.mode}, "
+            f"{plan.clock_hz / 1e6:.0f} MHz",
+            f"{plan.certificate.outcome}: at most {proof.bound:.1f} frames per second are possible "
+            f"(gap {proof.gap:.1%}), crossings cost {plan.certificate.crossing_cost.value:g} "
+            f"(at least {plan.certificate.crossing_cost.bound:g})",
+            *(f"assumed: {note}" for note in plan.notes),
+            f"project in {self.directory}",
+        ]
+        return "\n".join(lines)
+
+
+def partition(options: PartitionOptions, report: Report) -> Partitioned:
+    """Decide folding and placement, and write the build project.
+
+    Raises:
+        UserError: The request cannot be understood or the output cannot be written.
+        InfeasibleError: Proven impossible; ``plan.json`` with the explanation is left behind.
+        TimeLimitError: No answer in time.
+    """
+    target = parse_target(options.target)
+    report(f"reading {options.model}")
+    profile = load_profile(options.costs)
+    network = load_network(options.model, quirks=profile.exactly_finn)
+    digest = sha256(network.model)
+    check_output(options.output, digest)
+    request = _request(options, network.graph, target, report)
+    try:
+        plan = search.plan(request)
+    except InfeasibleError as error:
+        _leave_verdict(options.output, error)
+        raise
+    report("writing the project")
+    cluster = _planned_cluster(target, plan)
+    emission = ProjectOptions(finn_steps=_finn_steps(options.finn_steps))
+    deployment = deploy(network.graph, plan, cluster)
+    files = BuildPlan.merge(
+        (
+            project(network.graph, plan, cluster, deployment, network.model, emission),
+            emit_host(network.graph),
+            BuildPlan({NETWORK: network.model, DEPLOYMENT: json_bytes(deployment.to_json())}),
+        )
+    )
+    provenance = Provenance(
+        network=plan.network, network_sha256=digest, options=options.to_json(), seed=options.seed
+    )
+    manifest = BuildPlan({MANIFEST: provenance.manifest(files)})
+    write_project(options.output, BuildPlan.merge((files, manifest)))
+    return Partitioned(plan=plan, directory=options.output)
+
+
+def _request(
+    options: PartitionOptions, graph: Graph, target: Cluster | AutoTarget, report: Report
+) -> Request:
+    if options.folding is not None:
+        graph = folding.apply_folding(graph, read_json(options.folding))
+    return Request(
+        graph=graph,
+        target=target,
+        mode=options.mode,
+        clock_hz=options.clock_hz,
+        fps=options.frames_per_second,
+        as_is=options.as_is or options.folding is not None,
+        replicas=options.replicas,
+        anchors=tuple(Anchor(layer=a[0], board=a[1], die=a[2]) for a in options.anchors),
+        together=options.together,
+        linear_cuts=options.linear_cuts,
+        variants=options.variants,
+        limits=dict(options.limits),
+        objective=Objective(options.objective),
+        costs=options.costs,
+        options=SolverOptions(
+            solver=options.solver, time_limit=options.time_limit_seconds, seed=options.seed
+        ),
+        progress=report,
+    )
+
+
+def _finn_steps(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _planned_cluster(target: Cluster | AutoTarget, plan: Plan) -> Cluster:
+    return target.cluster(len(plan.boards)) if isinstance(target, AutoTarget) else target
+
+
+def _leave_verdict(folder: Path, error: InfeasibleError) -> None:
+    """Write the explanation as plan.json, unless the folder holds a project that could be built."""
+    if error.explanation and not (folder / MANIFEST).exists():
+        BuildPlan({PLAN: json_bytes(error.explanation)}).write(folder)
+
+
+def build_emulated(directory: Path, report: Report) -> tuple[Path, ...]:
+    """Write the emulation binary of every board of a project and return their paths.
+
+    Raises:
+        UserError: The folder is no project, or its network lacks weights.
+    """
+    require_project(directory)
+    deployment = Deployment.from_json(
+        read_json(directory / DEPLOYMENT), str(directory / DEPLOYMENT)
+    )
+    report(f"reading {deployment.network}")
+    graph = _project_graph(directory)
+    paths = []
+    for deployed in deployment.boards:
+        segments = {}
+        for kernel in deployment.kernels_of(deployed.id):
+            report(f"board {deployed.id}: {kernel.name}")
+            segments[kernel.name] = segment_model(graph, kernel.layers)
+        binary = emulation_binary(deployment, deployed.id, segments, load_board(deployed.board))
+        path = directory / f"board{deployed.id}" / deployed.binary
+        _write(path, binary)
+        paths.append(path)
+    return tuple(paths)
+
+
+def _project_graph(directory: Path) -> Graph:
+    manifest = read_json(directory / MANIFEST)
+    quirks = manifest.get("options", {}).get("costs") == _FINN
+    name = manifest.get("network")
+    return load_network(str(directory / NETWORK), quirks=quirks, name=name).graph
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageOptions:
+    """A request for an artifact; None takes the packer's default."""
+
+    directory: Path
+    output: Path | None = None
+    loader: str = Loader.ELASTICDF.value
+    bitstream_id: str | None = None
+    version: str | None = None
+
+
+def package(options: PackageOptions) -> pack.Packaged:
+    """Pack the binaries of a project.
+
+    Raises:
+        UserError: The folder is no built project, or the loader cannot do what the plan needs.
+    """
+    require_project(options.directory)
+    labels = pack.Labels(version=options.version)
+    if options.bitstream_id is not None:
+        labels = pack.Labels(bitstream_id=options.bitstream_id, version=options.version)
+    return pack.package(
+        options.directory, options.output, loader=Loader(options.loader), labels=labels
+    )
+
+
+def run(
+    artifact: Path, *, inputs: Path, output: Path | None, check: bool, report: Report
+) -> RunReport:
+    """Run an artifact on emulated boards.
+
+    Raises:
+        UserError: The artifact or the input cannot be used, or the output cannot be written.
+        InternalError: The check found a difference.
+    """
+    frames = read_input(inputs)
+    report("starting the boards")
+    whole = _unpartitioned(artifact) if check else None
+    outputs, ran = run_artifact(
+        artifact,
+        frames,
+        whole_model=whole,
+        progress=lambda done, total: report(f"frame {done} of {total}"),
+    )
+    if output is not None:
+        _save(output, outputs)
+    return ran
+
+
+def _unpartitioned(artifact: Path) -> bytes:
+    """The network beside the archive, lowered again and whole; nothing of the binaries is used."""
+    opened = open_artifact(artifact)
+    path = opened.folder / NETWORK
+    manifest = opened.manifest
+    found = sha256(path.read_bytes()) if path.is_file() else None
+    if manifest is None or found is None or found != manifest.network_sha256:
+        raise UserError(
+            f"{opened.folder} does not hold the {NETWORK} it was made from, which --check compares "
+            "with; package it again from its project"
+        )
+    return whole_model(frontend.load(path, name=manifest.deployment.network))
+
+
+def _save(path: Path, outputs: NDArray[np.generic]) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, outputs, allow_pickle=False)
+    _write(path, buffer.getvalue())
+
+
+def lint(artifact: Path, loader: str | None) -> LintReport:
+    """Return every way in which an artifact would fail to load or run."""
+    return lint_artifact(artifact, None if loader is None else Loader(loader))
+
+
+def boards() -> list[dict[str, Any]]:
+    """Return every known board in JSON values."""
+    return [encode(load_board(name)) for name in board_names()]
+
+
+def networks() -> list[dict[str, Any]]:
+    """Return every reference network in JSON values."""
+    return [network.to_json() for network in models.ZOO.values()]
+
+
+def export_network(name: str, output: Path | None, seed: int) -> Path:
+    """Write a reference network as a QONNX file and return its path.
+
+    Raises:
+        UserError: There is no such network, or the file cannot be written.
+    """
+    path = output or Path(f"{name}.onnx")
+    models.export(name, path, seed)
+    return path
+
+
+def inspect(path: Path) -> Inspection:
+    """Return what is in a plan, a binary or an artifact."""
+    return inspect_path(path)
+
+
+def install(artifact: Path, root: Path) -> repository.Installed:
+    """Lay an artifact into a local repository."""
+    return repository.install(artifact, root)
+
+
+def list_installed(root: Path) -> repository.Listing:
+    """Return what a local repository holds."""
+    return repository.installed(root)
+
+
+def remove(checksum: str, root: Path) -> repository.Installed:
+    """Take an artifact out of a local repository."""
+    return repository.remove(checksum, root)

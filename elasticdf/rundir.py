@@ -1,0 +1,170 @@
+"""The run directory that ``partition -o DIR`` leaves, and its manifest.
+
+Refuses to touch a folder that is not ours or belongs to another network, before any work is done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from codegen.build_plan import BuildPlan
+from elasticdf import __version__
+from elasticdf.errors import UserError
+
+MANIFEST = "manifest.json"
+MANIFEST_SCHEMA = "elasticdf.manifest/1"
+NETWORK = "network.onnx"
+PLAN = "plan.json"
+DEPLOYMENT = "deployment.json"
+_PACKAGES = ("elasticdf", "highspy", "numpy", "onnx", "onnxruntime", "pulp", "qonnx")
+_MAX_DOCUMENT_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where a run directory comes from.
+
+    Attributes:
+        network: Name of the network.
+        network_sha256: Of the model file.
+        options: The request, as JSON values.
+        seed: Given to the solver.
+    """
+
+    network: str
+    network_sha256: str
+    options: Mapping[str, Any]
+    seed: int
+
+    def manifest(self, files: BuildPlan) -> bytes:
+        """Return the content of manifest.json: inputs, versions, and a digest per file."""
+        document = {
+            "schema": MANIFEST_SCHEMA,
+            "network": self.network,
+            "network_sha256": self.network_sha256,
+            "options": dict(self.options),
+            "seed": self.seed,
+            "versions": {"python": platform.python_version(), **_versions()},
+            "files": {name: sha256(content) for name, content in files.files.items()},
+        }
+        return json_bytes(document)
+
+
+def check_output(folder: Path, network_sha256: str) -> None:
+    """Check that the folder can take this network's project.
+
+    Raises:
+        UserError: It is a file, cannot be written, is not ours, or holds another network's project.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"output {folder} is a file; name a folder with -o")
+    parent = folder if folder.is_dir() else _nearest_existing(folder)
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise UserError(f"output folder {folder} cannot be written; choose another with -o")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    owner = read_json(folder / MANIFEST).get("network_sha256") if _is_ours(folder) else None
+    if owner is None and not _holds_only_a_verdict(folder):
+        raise UserError(
+            f"output folder {folder} is not empty and was not made by elasticdf; "
+            "choose an empty one with -o"
+        )
+    if owner not in (None, network_sha256):
+        raise UserError(
+            f"output folder {folder} holds the project of another network; "
+            "choose another with -o, or remove it first"
+        )
+
+
+def write_project(folder: Path, files: BuildPlan) -> None:
+    """Write a project; a folder that is new appears whole or not at all.
+
+    Raises:
+        UserError: The folder cannot be written.
+    """
+    if folder.is_dir():
+        files.write(folder)
+        return
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error.strerror}; choose another -o") from error
+    try:
+        files.write(temporary)
+        temporary.chmod(0o755)
+        temporary.rename(folder)
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error.strerror}; choose another -o") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def require_project(folder: Path) -> None:
+    """Check that the folder is a run directory.
+
+    Raises:
+        UserError: It is not.
+    """
+    if not _is_ours(folder):
+        raise UserError(
+            f"{folder} is not a project folder (it has no {MANIFEST} of ours); "
+            "make one with: elasticdf partition MODEL --target TARGET -o DIR"
+        )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object from a file.
+
+    Raises:
+        UserError: The file cannot be read, is too large, or is not a JSON object.
+    """
+    try:
+        if path.stat().st_size > _MAX_DOCUMENT_BYTES:
+            raise UserError(f"{path} is larger than {_MAX_DOCUMENT_BYTES // 2**20} MiB")
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise UserError(f"{path} holds a JSON {type(document).__name__}, an object is needed")
+    return document
+
+
+def json_bytes(document: Any) -> bytes:
+    """Return the one form in which we write JSON files."""
+    return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode()
+
+
+def sha256(content: bytes) -> str:
+    """Return the digest in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _is_ours(folder: Path) -> bool:
+    manifest = folder / MANIFEST
+    return manifest.is_file() and read_json(manifest).get("schema") == MANIFEST_SCHEMA
+
+
+def _holds_only_a_verdict(folder: Path) -> bool:
+    """An infeasible request leaves its plan.json alone in the folder."""
+    return [path.name for path in folder.iterdir()] == [PLAN]
+
+
+def _nearest_existing(path: Path) -> Path:
+    return next(parent for parent in path.absolute().parents if parent.exists())
+
+
+def _versions() -> dict[str, str]:
+    return {name: __version__ if name == "elasticdf" else version(name) for name in _PACKAGES}
