@@ -85,11 +85,12 @@ class Lane:
             for call in self._calls
         ]
         with self._starting:
+            generation = self._resource.generation
             self._resource.raise_failure()
             try:
                 return tuple(unit.start(arguments) for unit, arguments in resolved)
             except BoardError as error:
-                self._resource.fail(error)  # units started before it would take others' frames
+                self._resource.fail(error, generation)  # units already started would take others'
                 raise
 
     def run(self, values: Sequence[Value]) -> None:
@@ -98,7 +99,8 @@ class Lane:
         Raises:
             BoardError: A board or a link failed.
         """
-        self._resource.await_runs(self.start(values))
+        generation = self._resource.generation
+        self._resource.await_runs(self.start(values), generation)
 
     def release(self) -> None:
         """Give the compute units up."""

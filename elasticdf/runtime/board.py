@@ -55,22 +55,24 @@ class LinkCount:
 
 
 class BoardBuffer(Protocol):
-    """Memory on a board.
+    """Memory on a board, with a view of it for the host.
 
     Attributes:
         memory: Index of its bank on the board.
         size: Bytes.
+        view: The host's side, `size` bytes.
     """
 
     memory: int
     size: int
+    view: NDArray[np.uint8]
 
-    def write(self, data: NDArray[np.uint8]) -> None:
-        """Copy from the host, from the buffer's start."""
+    def to_board(self) -> None:
+        """Bring the host's side to the board."""
         ...
 
-    def read(self, data: NDArray[np.uint8]) -> None:
-        """Copy to the host, from the buffer's start."""
+    def to_host(self) -> None:
+        """Bring the board's side to the host."""
         ...
 
     def release(self) -> None:

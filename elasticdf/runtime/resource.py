@@ -75,15 +75,22 @@ class Buffer:
         """Bytes."""
         return self.memory.size
 
+    @property
+    def view(self) -> NDArray[np.uint8]:
+        """The host's side; see `elasticdf.runtime.board.BoardBuffer`."""
+        return self.memory.view
+
     def copy_to_board(self, data: NDArray[np.uint8]) -> None:
         """Copy bytes from the host to the buffer's start."""
         self._check(data)
-        self.memory.write(data)
+        self.view[: data.size] = data.reshape(-1)
+        self.memory.to_board()
 
     def copy_to_host(self, data: NDArray[np.uint8]) -> None:
         """Copy bytes from the buffer's start to the host."""
         self._check(data)
-        self.memory.read(data)
+        self.memory.to_host()
+        data.reshape(-1)[:] = self.view[: data.size]
 
     def _check(self, data: NDArray[np.uint8]) -> None:
         if data.size > self.size:
@@ -285,15 +292,24 @@ class Resource:
         if self._failure is not None:
             raise BoardError(str(self._failure), board=self._failure.board, link=self._failure.link)
 
-    def fail(self, error: BoardError) -> None:
-        """Declare everything under way void until `recover`."""
+    def fail(self, error: BoardError, generation: int | None = None) -> None:
+        """Declare everything under way void until `recover`.
+
+        Args:
+            error: What happened.
+            generation: In which life of the resource it happened; one that is over is not hurt.
+        """
         with self._lock:
-            if self._failure is None:
+            if self._failure is None and generation in (None, self.generation):
                 self._failure = error
                 log.warning("%s", error)
 
-    def await_runs(self, runs: Sequence[Run]) -> None:
+    def await_runs(self, runs: Sequence[Run], generation: int) -> None:
         """Wait until every run ended, as long as anything moves.
+
+        Args:
+            runs: Of one request.
+            generation: The resource's when they were started.
 
         Raises:
             BoardError: A board or a link failed, frames were lost, or nothing moves any more.
@@ -306,7 +322,9 @@ class Resource:
                     watch.look()
             self._check_lost()
         except BoardError as error:
-            self.fail(error)  # the other compute units of the request may now wait for ever
+            self.fail(
+                error, generation
+            )  # the other compute units of the request may now wait for ever
             raise
         self.raise_failure()
 

@@ -51,6 +51,18 @@ class RunReport:
         """Return the JSON form."""
         return {"schema": RUN_SCHEMA, **encode(self)}
 
+    def to_text(self) -> str:
+        """Return one line or two for people."""
+        verdict = (
+            "every bit equals the unpartitioned network's"
+            if self.checked
+            else "not compared with the unpartitioned network (--check does)"
+        )
+        return (
+            f"{self.frames} frames of {self.network} on {self.resource}, mode {self.mode}, "
+            f"in {self.seconds:.2f} s: {verdict}"
+        )
+
 
 def run_artifact(
     path: Path,

@@ -65,7 +65,7 @@ class Switch:
 
 
 class EmulatedBuffer:
-    """A range of a bank, mapped into the host."""
+    """A range of a bank, mapped into the host: both sides see the same bytes."""
 
     def __init__(self, board: EmulatedBoard, memory: int, size: int, offset: int) -> None:
         self.memory = memory
@@ -75,24 +75,21 @@ class EmulatedBuffer:
         self._map = mmap.mmap(
             board.arena, max(size, 1), offset=board.windows[memory].offset + offset
         )
-        self.bytes = np.frombuffer(self._map, np.uint8, size)
+        self.view: NDArray[np.uint8] = np.frombuffer(self._map, np.uint8, size)
 
     @property
     def address(self) -> int:
         """Physical address on the board."""
         return self._board.windows[self.memory].base + self._offset
 
-    def write(self, data: NDArray[np.uint8]) -> None:
-        """Copy from the host, from the buffer's start."""
-        self.bytes[: data.size] = data.reshape(-1)
+    def to_board(self) -> None:
+        """Nothing to do."""
 
-    def read(self, data: NDArray[np.uint8]) -> None:
-        """Copy to the host, from the buffer's start."""
-        data.reshape(-1)[:] = self.bytes[: data.size]
+    def to_host(self) -> None:
+        """Nothing to do."""
 
     def release(self) -> None:
         """Give the memory back."""
-        self.bytes = self.bytes[:0]
         self._board.give_back(self.memory, self._offset)
 
 
@@ -250,10 +247,8 @@ class EmulatedBoard:
         with self._lock:
             self._answers[number] = answer
         try:
-            self._channel.send({"op": operation, "id": number, **values}, descriptors)
+            self._send({"op": operation, "id": number, **values}, descriptors)
             return answer.result(ANSWER_SECONDS)
-        except OSError as error:
-            raise self._failure or self._error(f"{self.label}: its process is gone") from error
         except FutureTimeoutError as error:
             raise self._error(
                 f"{self.label}: no answer to {operation!r} for {ANSWER_SECONDS:g} s"
@@ -261,6 +256,12 @@ class EmulatedBoard:
         finally:
             with self._lock:
                 self._answers.pop(number, None)
+
+    def _send(self, message: dict[str, Any], descriptors: Iterable[int] = ()) -> None:
+        try:
+            self._channel.send(message, descriptors)
+        except OSError as error:
+            raise self._failure or self._error(f"{self.label}: its process is gone") from error
 
     def power_watts(self) -> float:
         """Return a plausible constant."""
@@ -355,7 +356,15 @@ class EmulatedBoard:
         number = next(self._numbers)
         with self._lock:
             self._runs[number] = run
-        self.call("start", unit=unit, run=number, address=buffer.address, frames=frames)
+        self._send(
+            {
+                "op": "start",
+                "unit": unit,
+                "run": number,
+                "address": buffer.address,
+                "frames": frames,
+            }
+        )
         return run
 
     def write(self, words: Iterable[Word]) -> None:

@@ -109,11 +109,14 @@ class Transmitter:
         """Send equal packets (the last may be shorter) as credits allow."""
         packets = np.ascontiguousarray(wire).reshape(-1).data
         size = wire_size(MAX_DATA_BYTES) if self._cut.packets > 1 else wire.shape[1]
+        charged = max(each, _SMALL_PACKET_BEATS)
+        at_once = max(1, self._window // charged // 2)
         start = 0
         while start < count:
             with self._change:
-                room = self._wait_for_room(each)
-                most = min(count - start, max(1, room // max(each, _SMALL_PACKET_BEATS)))
+                # Half a window at least, or the rest: single packets would each cost a credit.
+                wanted = min(count - start, at_once)
+                most = min(count - start, self._wait_for_room(wanted * charged) // charged)
                 end = start + most
                 burst = packets[start * size : None if end == count else end * size]
                 self._sent += self._beats(count, start, end, each)
@@ -135,10 +138,10 @@ class Transmitter:
             self._between = end == count
             self._frame += self._between
 
-    def _wait_for_room(self, each: int) -> int:
+    def _wait_for_room(self, beats: int) -> int:
         while not self._closed:
             room = self._window - (self._sent - self._done)
-            if room >= each:
+            if room >= beats:
                 return room
             self._change.wait()
         raise ClosedError

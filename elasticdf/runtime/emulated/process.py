@@ -48,7 +48,6 @@ class Board:
             "plug": self._plug,
             "write": self._write,
             "read": self._read,
-            "start": self._start,
             "counters": self._counters,
             "progress": self._progress,
             "inject": self._inject,
@@ -62,7 +61,10 @@ class Board:
                 message, descriptors = self._channel.receive()
             except EOFError:
                 return
-            self._channel.send(self._answer(message, descriptors))
+            if message["op"] == "start":
+                self._start(message)
+            else:
+                self._channel.send(self._answer(message, descriptors))
 
     def _answer(self, message: Message, descriptors: tuple[int, ...]) -> Message:
         answer: Message = {"op": "answer", "id": message["id"]}
@@ -131,9 +133,13 @@ class Board:
                 raise BoardError(f"compute unit {unit} has no registers")
         return [files[unit].read(offset) for unit, offset in message["words"]]
 
-    def _start(self, message: Message, _: tuple[int, ...]) -> None:
+    def _start(self, message: Message) -> None:
+        """Start a DMA engine; nothing is answered, ``done`` or ``failed`` follows."""
         transfer = Transfer(address=message["address"], frames=message["frames"])
-        self._programmed.wiring.start(message["unit"], message["run"], transfer)
+        try:
+            self._programmed.wiring.start(message["unit"], message["run"], transfer)
+        except UserError as error:
+            self._report({"op": "failed", "run": message["run"], "text": str(error)})
 
     def _counters(self, message: Message, _: tuple[int, ...]) -> list[Message]:
         del message

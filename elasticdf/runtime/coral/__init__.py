@@ -1,0 +1,1 @@
+"""A server that the orchestrator's own client talks to without knowing the difference."""

@@ -1,0 +1,132 @@
+"""The clients' shared memory: files under ``shm/<client>/<array>``, reached without trust.
+
+Names are six letters or digits, links are not followed, only regular files of our own user are
+opened. Content is copied by reading and writing the file, never by mapping it: a client that
+shortens its file gets an error, it cannot stop the server.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elasticdf.errors import UserError
+
+NAME_CHARACTERS = 6
+_NAME = re.compile(r"[A-Za-z0-9]{6}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cube:
+    """An open array of a client.
+
+    Attributes:
+        descriptor: Of the file.
+        identity: Device and inode.
+        size: Bytes when it was opened.
+    """
+
+    descriptor: int
+    identity: tuple[int, int]
+    size: int
+
+    def read(self, offset: int, target: NDArray[np.uint8]) -> None:
+        """Fill the target from the array.
+
+        Raises:
+            UserError: The array is shorter.
+        """
+        view = target.data.cast("B")
+        while view:
+            count = os.preadv(self.descriptor, [view], offset)
+            if count == 0:
+                raise UserError("an array became shorter while the request ran")
+            view, offset = view[count:], offset + count
+
+    def write(self, offset: int, source: NDArray[np.uint8]) -> None:
+        """Copy the source into the array.
+
+        Raises:
+            UserError: The array is shorter than it was.
+        """
+        if os.fstat(self.descriptor).st_size < offset + source.size:
+            raise UserError("an array became shorter while the request ran")
+        view = source.data.cast("B")
+        while view:
+            count = os.pwrite(self.descriptor, view, offset)
+            view, offset = view[count:], offset + count
+
+
+class CubeFolder:
+    """The folder ``shm`` of a server."""
+
+    def __init__(self, path: Path) -> None:
+        self._folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def exists(self, client: str) -> bool:
+        """Return whether a client's folder is still there."""
+        try:
+            os.stat(client[:NAME_CHARACTERS], dir_fd=self._folder, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
+
+    @contextmanager
+    def open(self, client: str, array: str, offset: int, size: int) -> Iterator[Cube]:
+        """Open an array for a slice of it.
+
+        Raises:
+            UserError: A name is not one, there is no such array, or the slice leaves it.
+        """
+        names = tuple(_name(name, what) for name, what in ((client, "client"), (array, "array")))
+        flags = os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            folder = os.open(names[0], os.O_RDONLY | os.O_DIRECTORY | flags, dir_fd=self._folder)
+            try:
+                descriptor = os.open(names[1], os.O_RDWR | os.O_NONBLOCK | flags, dir_fd=folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise UserError(
+                f"array {names[1]} of client {names[0]} cannot be opened: {error.strerror}; "
+                "allocate it under inaccel.allocator and keep it until the answer"
+            ) from error
+        try:
+            status = os.fstat(descriptor)
+            _check(names[1], status, offset, size)
+            yield Cube(
+                descriptor=descriptor,
+                identity=(status.st_dev, status.st_ino),
+                size=status.st_size,
+            )
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Forget the folder."""
+        os.close(self._folder)
+
+
+def _name(text: str, what: str) -> str:
+    name = text[:NAME_CHARACTERS]  # what follows in the client's fixed field is not its name
+    if _NAME.fullmatch(name) is None:
+        raise UserError(f"{what} name {name!r} is not {NAME_CHARACTERS} letters or digits")
+    return name
+
+
+def _check(name: str, status: os.stat_result, offset: int, size: int) -> None:
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+        raise UserError(f"array {name} is not a plain file of this user")
+    if offset + size > status.st_size:
+        raise UserError(
+            f"array {name} has {status.st_size} bytes, the request names bytes {offset} to "
+            f"{offset + size}"
+        )

@@ -1,0 +1,280 @@
+"""The server: gRPC on ``DIR/run/coral.sock`` for the clients of one user.
+
+One lock per folder, so that two servers never share it; a socket left by a killed server is taken
+over. Errors go back as gRPC statuses. Refuses folders of other users.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from elasticdf.artifact.opening import Artifact, open_artifact
+from elasticdf.errors import InternalError, UserError
+from elasticdf.records import encode
+from elasticdf.runtime.accelerator import Lane
+from elasticdf.runtime.coral.cube import CubeFolder
+from elasticdf.runtime.coral.protocol import METHOD, RESPONSE, parse_request, safe_message
+from elasticdf.runtime.coral.service import (
+    Accelerator,
+    ChainAccelerator,
+    Context,
+    LaneAccelerator,
+    UnknownAcceleratorError,
+)
+from elasticdf.runtime.failures import BoardError
+from elasticdf.runtime.pipeline import Step, stream_arguments
+from elasticdf.runtime.resource import Resource
+from elasticdf.runtime.session import STALL_SECONDS, open_boards
+
+SERVE_SCHEMA = "elasticdf.serve/1"
+SOCKET_LIMIT = 107
+"""Bytes of a unix socket's path."""
+
+_WORKERS = 64
+_STOP_SECONDS = 5.0
+
+_STATUSES: Mapping[type[Exception], grpc.StatusCode] = {
+    UnknownAcceleratorError: grpc.StatusCode.NOT_FOUND,
+    BoardError: grpc.StatusCode.INTERNAL,
+    UserError: grpc.StatusCode.INVALID_ARGUMENT,
+    Exception: grpc.StatusCode.UNKNOWN,
+}
+"""The nearest kind comes first."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeReport:
+    """What is served, known when the server is ready.
+
+    Attributes:
+        socket: Path of the socket.
+        root: What the client's variable INACCEL must be set to.
+        accelerators: Names requests can use.
+        resources: Name of every artifact's resource.
+    """
+
+    socket: str
+    root: str
+    accelerators: tuple[str, ...]
+    resources: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"schema": SERVE_SCHEMA, **encode(self)}
+
+
+def accelerators_of(artifact: Artifact, resource: Resource) -> dict[str, Accelerator]:
+    """Return the accelerators of a programmed artifact by public name."""
+    bitstream, manifest = artifact.bitstream, artifact.manifest
+    found: dict[str, Accelerator] = {}
+    steps: dict[int, list[Step]] = {}
+    for kernel_id in dict.fromkeys(kernel.kernel_id for kernel in bitstream.kernels):
+        kernels = [kernel for kernel in bitstream.kernels if kernel.kernel_id == kernel_id]
+        lanes = [Lane(resource, kernel) for kernel in kernels]
+        streams = stream_arguments(manifest.deployment, kernels[0]) if manifest else ()
+        ports = {stream.position: stream.port for stream in streams}
+        name = f"{bitstream.bitstream_id}.{kernel_id}"
+        found[name] = LaneAccelerator(name, resource, lanes, ports)
+        for replica, lane in enumerate(lanes):
+            if manifest is not None:
+                number = len(steps.get(replica, []))
+                mine = stream_arguments(manifest.deployment, lane.kernel)
+                step = Step(lane=lane, replica=replica, number=number, streams=mine)
+                steps.setdefault(replica, []).append(step)
+    if manifest is not None and manifest.deployment.mode == "sw":
+        name = f"{bitstream.bitstream_id}.{manifest.deployment.network}"
+        replicas = [tuple(mine) for mine in steps.values()]
+        found.setdefault(name, ChainAccelerator(name, resource, replicas))
+    return found
+
+
+class Server:
+    """A running server.
+
+    Args:
+        artifacts: What to serve; each gets boards of its own.
+        root: Folder with ``run`` and ``shm``; made if missing.
+        threads: onnxruntime may use so many per emulated board.
+        stall_seconds: A request without any progress for so long has failed.
+
+    Raises:
+        UserError: The folder cannot be used, or two artifacts hold the same accelerator.
+        BoardError: A board or a link failed while being set up.
+    """
+
+    def __init__(
+        self,
+        artifacts: Sequence[Path],
+        root: Path,
+        *,
+        threads: int = 1,
+        stall_seconds: float = STALL_SECONDS,
+    ) -> None:
+        self._stack = ExitStack()
+        self._accelerators: dict[str, Accelerator] = {}
+        resources = []
+        with ExitStack() as stack:
+            run, shm = stack.enter_context(_folders(root))
+            for path in artifacts:
+                artifact = open_artifact(path)
+                boards = open_boards(artifact, threads)
+                resource = stack.enter_context(Resource(boards, stall_seconds))
+                resource.program(artifact.binaries, artifact.manifest)
+                self._add(accelerators_of(artifact, resource), path)
+                resources.append(resource.name)
+            cubes = CubeFolder(shm)
+            stack.callback(cubes.close)
+            self._context = Context(cubes=cubes)
+            self._server = self._listen(run / "coral.sock")
+            stack.callback(self._server.stop, None)
+            self._stack = stack.pop_all()
+        self.report = ServeReport(
+            socket=str(run / "coral.sock"),
+            root=str(root),
+            accelerators=tuple(sorted(self._accelerators)),
+            resources=tuple(resources),
+        )
+
+    def _add(self, found: dict[str, Accelerator], path: Path) -> None:
+        for name in found:
+            if name in self._accelerators:
+                raise UserError(
+                    f"{path} holds accelerator {name}, and so does an artifact before it; serve "
+                    "one of them, or package one with another id"
+                )
+        self._accelerators.update(found)
+
+    def _listen(self, socket: Path) -> grpc.Server:
+        if len(str(socket).encode()) > SOCKET_LIMIT:
+            raise UserError(
+                f"the socket's path {socket} has more than {SOCKET_LIMIT} bytes, which unix "
+                "sockets cannot have; choose a shorter --root"
+            )
+        socket.unlink(missing_ok=True)
+        server = grpc.server(
+            ThreadPoolExecutor(_WORKERS, thread_name_prefix="request"),
+            options=(("grpc.max_receive_message_length", 64 << 20),),
+        )
+        server.add_generic_rpc_handlers((_Handler(self._serve),))
+        before = os.umask(0o177)
+        try:
+            server.add_insecure_port(f"unix:{socket}")
+        except RuntimeError as error:
+            raise UserError(f"cannot listen on {socket}: {error}") from error
+        finally:
+            os.umask(before)
+        server.start()
+        return server
+
+    def _serve(self, content: bytes, call: grpc.ServicerContext) -> bytes:
+        try:
+            self._answer(content)
+            return RESPONSE
+        except Exception as error:
+            kinds = (kind for kind in _STATUSES if isinstance(error, kind))
+            status = _STATUSES[next(kinds, Exception)]
+            message = str(error)
+            if status is grpc.StatusCode.UNKNOWN:
+                log.exception("a request failed")
+        call.abort(status, safe_message(message))  # raises
+        raise InternalError("gRPC did not end the call")
+
+    def _answer(self, content: bytes) -> None:
+        request = parse_request(content)
+        accelerator = self._accelerators.get(request.accelerator)
+        if accelerator is None:
+            raise UnknownAcceleratorError(
+                f"accelerator {request.accelerator} is not served here; served are "
+                f"{', '.join(sorted(self._accelerators))}"
+            )
+        accelerator.serve(request, self._context)
+
+    def close(self) -> None:
+        """Stop serving; requests under way get a moment to end."""
+        self._server.stop(_STOP_SECONDS).wait()
+        for accelerator in self._accelerators.values():
+            accelerator.close()
+        self._stack.close()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
+    def __init__(self, serve: Callable[[bytes, grpc.ServicerContext], bytes]) -> None:
+        self._method = grpc.unary_unary_rpc_method_handler(serve)
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        return self._method if details.method == METHOD else None
+
+
+@contextmanager
+def _folders(root: Path) -> Iterator[tuple[Path, Path]]:
+    """Make ``run`` and ``shm`` for this user alone and hold them against another server."""
+    paths = (root / "run", root / "shm")
+    try:
+        for path in paths:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if path.stat().st_uid != os.geteuid():
+                raise UserError(f"{path} belongs to another user; choose another --root")
+            path.chmod(0o700)
+        lock = os.open(paths[0] / "coral.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UserError(f"cannot use {root}: {error.strerror}; choose another --root") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield paths
+    except BlockingIOError as error:
+        raise UserError(
+            f"another server is using {root}; stop it or choose another --root"
+        ) from error
+    finally:
+        os.close(lock)
+
+
+def serve(
+    artifacts: Sequence[Path],
+    root: Path,
+    ready: Callable[[ServeReport], None],
+    *,
+    threads: int = 1,
+    stall_seconds: float = STALL_SECONDS,
+) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        artifacts: What to serve.
+        root: Folder with ``run`` and ``shm``.
+        ready: Called once requests are answered.
+        threads: onnxruntime may use so many per emulated board.
+        stall_seconds: A request without any progress for so long has failed.
+    """
+    stopped = threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: stopped.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        with Server(artifacts, root, threads=threads, stall_seconds=stall_seconds) as server:
+            ready(server.report)
+            stopped.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
