@@ -79,11 +79,12 @@ def _is_classifier(sketch: Sketch, flow: Flow) -> bool:
 
 
 def _label_count(sketch: Sketch) -> int:
-    pools = (
-        layer for layer in sketch.layers.values() if layer.op_type in ("Pool", "GlobalAccPool")
-    )
-    whole_image = any(sketch.tensors[layer.outputs[0]].shape[1:3] == (1, 1) for layer in pools)
-    return _IMAGENET_LABELS if whole_image else 1
+    for layer in sketch.layers.values():
+        averages = layer.attributes.get("Function") == "QuantAvgPool"
+        whole_image = sketch.tensors[layer.outputs[0]].shape[1:3] == (1, 1)
+        if layer.op_type == "GlobalAccPool" or (averages and whole_image):
+            return _IMAGENET_LABELS
+    return 1
 
 
 def _select(sketch: Sketch, flow: Flow, count: int) -> str | None:

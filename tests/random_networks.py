@@ -1,0 +1,253 @@
+"""Random small QONNX networks whose arithmetic is exact in single precision.
+
+Scales are powers of two and normalisations divide by one, so the reference executor's result is
+the exact one, ties included. Gains may be negative or zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx
+
+from models.canvas import Canvas
+
+_EPSILON = 2.0**-17
+
+VECTOR_LAYERS = ("dense", "gemm", "requantise", "affine")
+IMAGE_LAYERS = (
+    "conv",
+    "pointwise",
+    "depthwise",
+    "strided",
+    "dilated",
+    "maxpool",
+    "overlapping",
+    "residual",
+    "requantise",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codes:
+    """A quantised tensor on the canvas."""
+
+    tensor: str
+    shape: tuple[int, ...]
+    step: float
+    bits: int
+    signed: bool
+
+    @property
+    def bipolar(self) -> bool:
+        return self.bits == 1 and self.signed
+
+
+class RandomNetwork:
+    """Draws layers one after the other."""
+
+    def __init__(self, seed: int, shape: tuple[int, ...]) -> None:
+        self.random = np.random.default_rng(seed)
+        self.canvas = Canvas(shape)
+        self.last = self.quantise("global_in", shape)
+
+    def quantise(self, tensor: str, shape: tuple[int, ...], codes: Codes | None = None) -> Codes:
+        """Add a quantiser with random or given bits, sign and step."""
+        if codes is None:
+            codes = Codes(
+                tensor="",
+                shape=shape,
+                step=float(2.0 ** self.random.integers(-2, 3)),
+                bits=int(self.random.choice((1, 2, 3, 4))),
+                signed=bool(self.random.integers(2)),
+            )
+        if codes.bipolar:
+            output = self.canvas.node(
+                "BipolarQuant", tensor, np.full(1, codes.step, np.float32), shape=shape
+            )
+        else:
+            zero = 0.0
+            output = self.canvas.node(
+                "Quant",
+                tensor,
+                codes.step,
+                zero,
+                float(codes.bits),
+                shape=shape,
+                signed=int(codes.signed),
+                narrow=int(codes.signed and codes.bits > 1 and self.random.integers(2)),
+                rounding_mode=str(self.random.choice(("ROUND", "CEIL", "FLOOR"))),
+            )
+        return replace(codes, tensor=output, shape=shape)
+
+    def weights(self, *shape: int, per_channel: bool = False) -> str:
+        """Add quantised weights; signs only, or two to four bits."""
+        step = float(2.0 ** self.random.integers(-2, 2))
+        bits = int(self.random.choice((1, 2, 4)))
+        if bits == 1:
+            values = self.random.choice((-1.0, 1.0), shape).astype(np.float32) * np.float32(step)
+            return self.canvas.node(
+                "BipolarQuant", values, np.full(1, step, np.float32), shape=shape
+            )
+        levels = self.random.integers(-(2 ** (bits - 1)), 2 ** (bits - 1), shape)
+        steps = np.float32(step)
+        if per_channel:
+            exponents = self.random.integers(-1, 2, (shape[0],) + (1,) * (len(shape) - 1))
+            steps = np.float32(step) * np.exp2(exponents).astype(np.float32)
+        return self.canvas.node(
+            "Quant",
+            (levels * steps).astype(np.float32),
+            np.asarray(steps, np.float32),
+            0.0,
+            float(bits),
+            shape=shape,
+            signed=1,
+            narrow=0,
+            rounding_mode="ROUND",
+        )
+
+    def activate(self, tensor: str, shape: tuple[int, ...]) -> None:
+        """Add a normalisation, perhaps a ReLU, and a quantiser."""
+        channels = shape[1]
+        if self.random.integers(4):
+            eighths = self.random.integers(-8, 9, (2, channels)).astype(np.float32) / 8
+            gain = self.random.choice((-1, -0.5, 0, 0.5, 1, 1, 2), channels).astype(np.float32)
+            variance = np.full(channels, 1 - _EPSILON, np.float32)
+            tensor = self.canvas.node(
+                "BatchNormalization", tensor, gain, eighths[0], eighths[1], variance,
+                shape=shape, epsilon=_EPSILON, momentum=0.9,
+            )  # fmt: skip
+        if self.random.integers(2):
+            tensor = self.canvas.node("Relu", tensor, shape=shape)
+        self.last = self.quantise(tensor, shape)
+
+    def add(self, layer: str) -> None:
+        """Add a layer by its name in `VECTOR_LAYERS` or `IMAGE_LAYERS`."""
+        getattr(self, layer)()
+
+    def requantise(self) -> None:
+        """Quantise what is quantised, on a stream of its own."""
+        self.last = self.quantise(self.last.tensor, self.last.shape)
+
+    def affine(self) -> None:
+        """Shift by a constant per channel in front of a quantiser."""
+        shape = self.last.shape
+        term = self.random.integers(-4, 5, (1, shape[1])).astype(np.float32) / 4
+        shifted = self.canvas.node("Add", self.last.tensor, term, shape=shape)
+        self.last = self.quantise(shifted, shape)
+
+    def dense(self, outputs: int = 0) -> None:
+        """MatMul."""
+        outputs = outputs or int(self.random.integers(2, 9))
+        weights = self.weights(self.last.shape[1], outputs)
+        shape = (1, outputs)
+        self.activate(self.canvas.node("MatMul", self.last.tensor, weights, shape=shape), shape)
+
+    def gemm(self) -> None:
+        """Gemm with transposed weights and a real-valued bias."""
+        shape = (1, int(self.random.integers(2, 9)))
+        weights = self.weights(shape[1], self.last.shape[1], per_channel=True)
+        bias = self.random.integers(-16, 17, shape[1]).astype(np.float32) / 8
+        self.activate(
+            self.canvas.node("Gemm", self.last.tensor, weights, bias, shape=shape, transB=1), shape
+        )
+
+    def conv(self, kernel: int = 3, stride: int = 1, dilation: int = 1, group: int = 1) -> None:
+        """Conv; padded where zero is a code."""
+        _, channels, height, width = self.last.shape
+        span = dilation * (kernel - 1) + 1
+        padding = 0 if self.last.bipolar else int(self.random.integers(0, 2)) * (kernel // 2)
+        if min(height, width) + 2 * padding < span:
+            return
+        outputs = channels if group > 1 else int(self.random.integers(2, 5))
+        size = [(side + 2 * padding - span) // stride + 1 for side in (height, width)]
+        shape = (1, outputs, *size)
+        weights = self.weights(outputs, channels // group, kernel, kernel, per_channel=True)
+        result = self.canvas.node(
+            "Conv",
+            self.last.tensor,
+            weights,
+            shape=shape,
+            kernel_shape=[kernel, kernel],
+            strides=[stride, stride],
+            dilations=[dilation, dilation],
+            pads=[padding] * 4,
+            group=group,
+        )
+        self.activate(result, shape)
+
+    def pointwise(self) -> None:
+        """A 1x1 convolution, with or without stride."""
+        self.conv(kernel=1, stride=int(self.random.integers(1, 3)))
+
+    def depthwise(self) -> None:
+        """A depthwise convolution."""
+        self.conv(stride=int(self.random.integers(1, 3)), group=self.last.shape[1])
+
+    def strided(self) -> None:
+        """A convolution with stride 2."""
+        self.conv(stride=2)
+
+    def dilated(self) -> None:
+        """A convolution with dilation 2."""
+        self.conv(dilation=2)
+
+    def maxpool(self, kernel: int = 2, stride: int = 2, padding: int = 0) -> None:
+        """A maximum over windows."""
+        _, channels, height, width = self.last.shape
+        if min(height, width) < kernel:
+            return
+        size = [(side + 2 * padding - kernel) // stride + 1 for side in (height, width)]
+        output = self.canvas.node(
+            "MaxPool",
+            self.last.tensor,
+            shape=(1, channels, *size),
+            kernel_shape=[kernel, kernel],
+            strides=[stride, stride],
+            pads=[padding] * 4,
+        )
+        self.last = replace(self.last, tensor=output, shape=(1, channels, *size))
+
+    def overlapping(self) -> None:
+        """A maximum over overlapping windows, padded where zero is the smallest code."""
+        self.maxpool(kernel=3, stride=2, padding=0 if self.last.signed else 1)
+
+    def residual(self) -> None:
+        """A 1x1 convolution around which the input passes, then their sum."""
+        source = self.last
+        weights = self.weights(source.shape[1], source.shape[1], 1, 1)
+        inner = self.canvas.node(
+            "Conv", source.tensor, weights, shape=source.shape, kernel_shape=[1, 1]
+        )
+        joined = self.quantise(inner, source.shape, source)
+        total = self.canvas.node("Add", joined.tensor, source.tensor, shape=source.shape)
+        self.last = self.quantise(total, source.shape)
+
+    def flatten(self) -> None:
+        """Turn the image into a vector, channels first."""
+        shape = (1, int(np.prod(self.last.shape[1:])))
+        output = self.canvas.node("Flatten", self.last.tensor, shape=shape, axis=1)
+        self.last = replace(self.last, tensor=output, shape=shape)
+
+    def finish(self, *, labels: int = 0) -> onnx.ModelProto:
+        """Return the model; it ends in codes, or in logits of that many labels."""
+        output = self.last.tensor
+        if labels:
+            weights = self.weights(self.last.shape[1], labels)
+            output = self.canvas.node("MatMul", output, weights, shape=(1, labels))
+        return self.canvas.finish("random", output)
+
+
+def random_network(
+    seed: int, layers: tuple[str, ...], *, image: bool, labels: int = 0
+) -> onnx.ModelProto:
+    """Return a network of these layers; images are flattened before the labels."""
+    drawn = RandomNetwork(seed, (1, 2, 7, 6) if image else (1, 6))
+    for layer in layers:
+        drawn.add(layer)
+    if image and labels:
+        drawn.flatten()
+    if not image and not layers:
+        drawn.dense()
+    return drawn.finish(labels=labels)
