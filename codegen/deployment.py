@@ -65,13 +65,14 @@ def deploy(
             wiring.add(join, segmentation)
     links = connect(wiring.hops, cluster)
     relays = sorted(wiring.relays, key=lambda kernel: (kernel.replica, kernel.name))
+    kernels = tuple(k for s in segmentations for k in s.kernels) + tuple(relays)
     return Deployment(
         network=graph.name,
         mode=plan.mode.value,
         clock_hz=plan.clock_hz,
         replicas=plan.replicas,
-        boards=_boards(graph, plan, cluster),
-        kernels=tuple(k for s in segmentations for k in s.kernels) + tuple(relays),
+        boards=_boards(graph, kernels, cluster),
+        kernels=kernels,
         local=tuple(wiring.local),
         links=links,
         host=_named(wiring.host),
@@ -233,8 +234,12 @@ def _named(streams: list[HostStream]) -> tuple[HostStream, ...]:
     return tuple(named)
 
 
-def _boards(graph: Graph, plan: Plan, cluster: Cluster) -> tuple[DeployedBoard, ...]:
-    return tuple(_board(graph, planned.id, cluster) for planned in plan.boards)
+def _boards(
+    graph: Graph, kernels: tuple[Kernel, ...], cluster: Cluster
+) -> tuple[DeployedBoard, ...]:
+    """Return the boards that do something: one without kernels needs no binary."""
+    used = sorted({kernel.board for kernel in kernels})
+    return tuple(_board(graph, number, cluster) for number in used)
 
 
 def _board(graph: Graph, number: int, cluster: Cluster) -> DeployedBoard:
