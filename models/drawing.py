@@ -17,6 +17,7 @@ from models.grid import (
     Integers,
     Reals,
     draw_weights,
+    largest_level,
     largest_of,
     lowest_bit,
     normal_odds,
@@ -89,12 +90,21 @@ class Drawing(Canvas):
         return self._quantiser(values, levels.shape, Grid(bits=bits, signed=True), step)
 
     def draw(
-        self, source: Signal, channels: int, fan_in: int, bits: int, accumulator: int | None
+        self,
+        source: Signal,
+        channels: int,
+        fan_in: int,
+        bits: int,
+        accumulator: int | None,
+        *,
+        balanced: bool = False,
     ) -> Integers:
         """Draw weight levels, shape [channels, fan-in], for sums over that source."""
         high = int(source.levels[-1])
         low = -high - 1 if source.low < 0 else 0  # hardware sizes sums for the whole data type
-        return draw_weights(self.random, (channels, fan_in), bits, (low, high), accumulator)
+        return draw_weights(
+            self.random, (channels, fan_in), bits, (low, high), accumulator, balanced=balanced
+        )
 
     def sums(self, tensor: str, source: Signal, levels: Integers, step: float | Reals) -> Sums:
         """Describe the weighted sums a node computes, for the normalisation that follows.
@@ -307,7 +317,9 @@ class Drawing(Canvas):
     def average(self, source: Signal, stride: int, bits: int) -> Signal:
         """Add the global average the way brevitas writes it: mean, times size, truncated.
 
-        `Trunc` divides by two to the number of dropped bits and keeps the input's scale.
+        `Trunc` divides by two to the number of dropped bits and keeps the input's scale. Where the
+        sum has fewer bits than the result, qonnx multiplies by that power of two and FINN keeps
+        the sum: such a signal has a step that depends on the reader.
 
         Args:
             source: Unsigned image of one step.
@@ -345,26 +357,42 @@ class Drawing(Canvas):
         return Signal(
             tensor=tensor,
             shape=shape,
-            step=source.step * 2.0 ** (max(0, bits - sum_bits)),
+            step=source.step,
             low=0,
             odds=normal_odds(0, 2**bits - 1, sigma, centre),
         )
 
     def classifier(
-        self, source: Signal, classes: int, *, bits: int, accumulator: int | None = None
+        self,
+        source: Signal,
+        classes: int,
+        *,
+        bits: int,
+        bias_bits: int,
+        accumulator: int,
+        near_biases: bool = False,
     ) -> str:
         """Add a fully connected layer behind an image of one pixel; return its output's handle.
 
-        The bias, quantised to 32 bits, takes away the expected sum: else one class always wins.
+        The weights are balanced: else one class would win whatever the image.
+
+        Args:
+            source: Image of one pixel.
+            classes: Outputs.
+            bits: Of a weight.
+            bias_bits: What the largest bias needs; the bias is quantised to 32 bits.
+            accumulator: Width in bits of the widest class's sum.
+            near_biases: Whether they differ by one at most, so that the winner hardly depends on
+                the step of the source.
         """
         source = self.flatten(source)
-        levels = self.draw(source, classes, source.shape[1], bits, accumulator)
+        levels = self.draw(source, classes, source.shape[1], bits, accumulator, balanced=True)
         step = weight_step(source.shape[1], bits)
         weights = self.weights(levels, bits, step)
         unit = source.step * step
-        biases = self.random.integers(-200, 201, classes) - np.rint(
-            levels.sum(axis=1) * source.mean
-        )
+        top = largest_level(bias_bits)
+        biases = self.random.integers(-top, 2 - top if near_biases else top + 1, classes)
+        biases[0] = -top
         bias = self.node(
             "Quant",
             (biases * unit).astype(np.float32),

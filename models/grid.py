@@ -65,6 +65,8 @@ def draw_weights(
     bits: int,
     inputs: tuple[int, int],
     accumulator: int | None = None,
+    *,
+    balanced: bool = False,
 ) -> Integers:
     """Draw weight levels such that every channel has at least one weight that is not zero.
 
@@ -74,6 +76,7 @@ def draw_weights(
         bits: 1 gives -1 and 1; more give the narrow signed grid, uniform before rounding.
         inputs: Smallest and largest level of the input.
         accumulator: Width of the widest channel's sum, or None for whatever comes.
+        balanced: Whether the weights of a channel add up to about zero.
 
     Raises:
         InternalError: No weights of that shape give that accumulator width.
@@ -101,6 +104,8 @@ def draw_weights(
         weights[unfit] = fresh(int(unfit.sum()))
     else:
         raise InternalError(f"no {bits}-bit weights {shape} fit an accumulator of {accumulator}")
+    if balanced:
+        weights = _balanced(weights, top)
     if accumulator is not None:
         weights[0] = _widened(weights, top, inputs, accumulator)
     return weights
@@ -109,6 +114,13 @@ def draw_weights(
 def _density(usual_sum: float, accumulator: int, input_span: int) -> float:
     filled = usual_sum * input_span / (2 ** (accumulator - 1) - 1)
     return 1.0 if filled < _USUAL_SHARE else _SPARSE_SHARE / filled
+
+
+def _balanced(weights: Integers, top: int) -> Integers:
+    """Spread each channel's excess over all its weights."""
+    share, rest = np.divmod(weights.sum(axis=1, keepdims=True), weights.shape[1])
+    evened: Integers = weights - share - (np.arange(weights.shape[1]) < rest)
+    return np.clip(evened, -top, top)
 
 
 def _widened(weights: Integers, top: int, inputs: tuple[int, int], accumulator: int) -> Integers:

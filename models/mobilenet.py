@@ -80,5 +80,5 @@ def mobilenet_v1(name: str, seed: int, *, bits: int) -> onnx.ModelProto:
         after = _STEP if shared else drawing.channel_steps(block.channels, _STEP)
         signal = drawing.activation(sums, grid, step=after)
     signal = drawing.average(signal, 1, bits)
-    output = drawing.classifier(signal, _CLASSES, bits=bits, accumulator=16)
+    output = drawing.classifier(signal, _CLASSES, bits=bits, bias_bits=6, accumulator=16)
     return drawing.finish(name, output)

@@ -16,6 +16,7 @@ from models.signal import Grid, Signal, Sums
 
 _STEP = 2.0**-2
 _GROWTH = 1.5
+_POOLED_BITS = 8
 _BRANCH_CENTRE = -0.25
 """Expected level of a residual branch before rounding, as a share of the highest level."""
 
@@ -60,8 +61,12 @@ def resnet18_cifar(name: str, seed: int, *, bits: int) -> onnx.ModelProto:
     signal = drawing.activation(sums, grid, step=_STEP)
     for block in _BASIC_BLOCKS:
         signal = _basic(drawing, signal, block, bits)
-    signal = drawing.average(signal, signal.shape[2], 8)
-    return drawing.finish(name, drawing.classifier(signal, 10, bits=8, accumulator=24))
+    signal = drawing.average(signal, signal.shape[2], _POOLED_BITS)
+    widened = bits < 4  # the sum of 16 levels has fewer bits than the result
+    output = drawing.classifier(
+        signal, 10, bits=8, bias_bits=7, accumulator=24, near_biases=widened
+    )
+    return drawing.finish(name, output)
 
 
 def _basic(drawing: Drawing, source: Signal, block: _Basic, bits: int) -> Signal:
@@ -135,8 +140,10 @@ def resnet50(name: str, seed: int, *, weight_bits: int, activation_bits: int) ->
             source = _narrowed(drawing, signal, activation_bits)
             branch = _bottleneck(drawing, source, shortcut, width, weight_bits, 1)
             signal = _joined(drawing, branch, shortcut, _JOIN_BITS)
-    signal = drawing.average(signal, 1, 8)
-    return drawing.finish(name, drawing.classifier(signal, 1000, bits=8, accumulator=26))
+    signal = drawing.average(signal, 1, _POOLED_BITS)
+    return drawing.finish(
+        name, drawing.classifier(signal, 1000, bits=8, bias_bits=9, accumulator=26)
+    )
 
 
 def _bottleneck(
