@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from elasticdf.artifact.deployment import Kernel, Port
 from elasticdf.errors import InternalError, UserError
-from elasticdf.ir import Graph, Layer, Stream, Tensor
+from elasticdf.ir import DataType, Graph, Layer, Stream, Tensor
 from elasticdf.layers import kind_of
 from partitioner.plan import Assignment, Mode, Plan
 
@@ -165,22 +165,38 @@ def _port(graph: Graph, stream: Stream, name: str) -> Port:
     ends of a stream agree on the transfer.
     """
     tensor = graph.tensors[stream.tensor]
+    datatype = _datatype(graph, stream, tensor)
     bits = _bits(graph, stream)
-    elements, odd = divmod(bits, tensor.datatype.bits)
+    elements, odd = divmod(bits, datatype.bits)
     if odd or not elements:
         raise UserError(
             f"stream {stream.tensor}: {bits} bits per transfer do not hold whole elements of type "
-            f"{tensor.datatype.name}; export the graph again from FINN"
+            f"{datatype.name}; export the graph again from FINN"
         )
     return Port(
         name=name,
         tensor=tensor.name,
         shape=tensor.shape,
-        datatype=tensor.datatype.name,
+        datatype=datatype.name,
         elements=elements,
         bits=bits,
         transfers=-(-_volume(tensor) // elements),
     )
+
+
+def _datatype(graph: Graph, stream: Stream, tensor: Tensor) -> DataType:
+    """Return the element type; FINN leaves it out behind the width converters it inserts.
+
+    A layer's own attribute decides then; a stream that is FLOAT32 for all layers stays so.
+    """
+    if tensor.datatype.is_integer:
+        return tensor.datatype
+    ends = ((stream.source, ("outputDataType", "dataType")), (stream.target, ("inputDataType",)))
+    for layer, attributes in ends:
+        for attribute in attributes:
+            if layer is not None and attribute in graph.layer(layer).attributes:
+                return graph.layer(layer).datatype(attribute)
+    return tensor.datatype
 
 
 def _bits(graph: Graph, stream: Stream) -> int:
