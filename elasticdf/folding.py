@@ -29,6 +29,12 @@ FINN_WEIGHT_STREAM_BITS = 36
 MAX_STREAM_BITS = 8191
 """Widest word Vitis HLS handles (``AP_INT_MAX_W``); wider HLS layers cannot be built."""
 
+WIDEST_LANES = 4
+"""Foldings with more lanes than this times the fewest that meet a target are not considered.
+
+They compute more than needed all the way; only a memory's shape could speak for them.
+"""
+
 MAX_OPTIONS = 12
 """Options kept per layer; the optimiser's model grows with their number."""
 
@@ -466,10 +472,17 @@ def _candidate_foldings(
         memory[same] = tuple(
             (folding, _cycles_with(layer, folding)) for folding in kind_of(layer).foldings(layer)
         )
-    fast = tuple(folding for folding, reached in memory[same] if reached <= cycles)
-    if fast:
-        return fast
-    raise _too_slow(layer.name, cycles, least_cycles(layer))
+    fast = [folding for folding, reached in memory[same] if reached <= cycles]
+    if not fast:
+        raise _too_slow(layer.name, cycles, least_cycles(layer))
+    fewest = min(_lanes(folding) for folding in fast)
+    return tuple(folding for folding in fast if _lanes(folding) <= WIDEST_LANES * fewest)
+
+
+def _lanes(folding: Attributes) -> int:
+    """Return how many operations of a kind the folding does at once."""
+    parallel = (folding.get(name, 1) for name in ("PE", "SIMD"))
+    return prod(number for number in parallel if isinstance(number, int))
 
 
 def _too_slow(name: str, cycles: int, least: int) -> InfeasibleError:
@@ -541,11 +554,11 @@ def _too_wide(layer: Layer, stream_bits: tuple[int, ...]) -> bool:
     """Tell whether Vitis HLS could not handle the layer's words."""
     if not layer.op_type.endswith("_hls"):
         return False
-    weights = 0
-    if layer.family in ("MVAU", "VVAU"):
-        lanes = layer.integer("PE") * layer.integer("SIMD")
-        weights = lanes * layer.datatype("weightDataType").bits
-    return max(weights, *stream_bits) > MAX_STREAM_BITS
+    parameters = 0
+    if layer.family in ("MVAU", "VVAU", "Thresholding"):
+        lanes = layer.integer("PE") * layer.integer("SIMD", 1) * layer.integer("numSteps", 1)
+        parameters = lanes * layer.datatype("weightDataType").bits
+    return max(parameters, *stream_bits) > MAX_STREAM_BITS
 
 
 def _vector(option: LayerOption) -> tuple[int, ...]:

@@ -165,15 +165,14 @@ def _corrected(
         for resource, residual in found.items()
         if residual is not None
     }
-    lut = factors.get("lut", before.lut) / before.lut
-    sizes = [pair.estimated.lut * lut for pair in pairs]
+    sizes = [pair.measured.lut for pair in pairs]
     return replace(
         before,
         lut=factors.get("lut", before.lut),
         ff=factors.get("ff", before.ff),
         bram18=factors.get("bram18", before.bram18),
         samples=before.samples + len(pairs),
-        lut_range=(min(sizes), max(sizes)),
+        lut_range=(float(min(sizes)), float(max(sizes))),
     )
 
 

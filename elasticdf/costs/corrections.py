@@ -124,6 +124,8 @@ def _dot_product(
         storage=costs.threshold_rom_lut_per_bit * threshold_bits * ceil_div(folds, 32)
         + (weight_bits * ceil_div(words, 64) if in_luts else 0),
         weight_bits=weight_bits,
+        # FINN counts large embedded weights twice, as block RAM and as UltraRAM.
+        memories=(finn.bram18, 0) if layer.text("mem_mode") == "internal_embedded" else None,
     )
 
 

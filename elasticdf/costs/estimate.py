@@ -8,6 +8,7 @@ rests on a coefficient instead of a formula is named in `LayerEstimate.assumed`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 from elasticdf.costs.corrections import Parts, flip_flops, parts
 from elasticdf.costs.profile import Coefficients, CostProfile, KindCosts
 from elasticdf.ir import Layer, Resources

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import ceil, log2
 
-from elasticdf.ir import Layer
+from elasticdf.ir import AttributeValue, Layer
 from elasticdf.layers.kind import Attribute, Attributes, FpgaPart, text, whole
 
 WEIGHT_ATTRIBUTES: dict[str, Attribute] = {
@@ -79,26 +79,29 @@ def thresholds_per_channel(layer: Layer) -> int:
 def weight_variants(layer: Layer, part: FpgaPart) -> tuple[Attributes, ...]:
     """Return where the weights may live and what multiplies, the layer's own choice first.
 
-    UltraRAM has no initial content before Versal, so FINN demands run-time writable weights with
-    it; the RTL flavours always multiply in DSPs and have no embedded weights.
+    Left out is what changes nothing by FINN's count: automatic memory beside block RAM, ``auto``
+    arithmetic beside LUTs, embedded weights too many for LUTs. UltraRAM has no initial content
+    before Versal, so FINN demands run-time writable weights with it; the RTL flavours always
+    multiply in DSPs and have no embedded weights.
     """
-    memories: list[Attributes] = [
-        {"mem_mode": "internal_decoupled", "ram_style": style}
-        for style in ("auto", "block", "distributed")
-    ]
-    if part.has_uram:
-        writeable = 0 if part.dsp58 else 1
-        memories.append(
-            {
-                "mem_mode": "internal_decoupled",
-                "ram_style": "ultra",
-                "runtime_writeable_weights": writeable,
-            }
-        )
+    memories = _weight_memories(layer, part)
     if layer.op_type.endswith("_rtl"):
-        return ({}, *memories)
-    memories.append({"mem_mode": "internal_embedded"})
-    return (
-        {},
-        *({**memory, "resType": style} for style in ("lut", "dsp") for memory in memories),
-    )
+        return memories
+    other = "lut" if layer.text("resType") == "dsp" else "dsp"
+    return (*memories, *({**memory, "resType": other} for memory in memories))
+
+
+def _weight_memories(layer: Layer, part: FpgaPart) -> tuple[Attributes, ...]:
+    own = (layer.text("mem_mode"), layer.text("ram_style").replace("auto", "block"))
+    styles = ["block", "distributed", *(["ultra"] if part.has_uram else [])]
+    memories: list[Attributes] = [{}]
+    for style in styles:
+        if own == ("internal_decoupled", style):
+            continue
+        memory: dict[str, AttributeValue] = {"mem_mode": "internal_decoupled", "ram_style": style}
+        if style == "ultra" and not part.dsp58:
+            memory["runtime_writeable_weights"] = 1
+        memories.append(memory)
+    if own[0] != "internal_embedded" and not layer.op_type.endswith("_rtl"):
+        memories.append({"mem_mode": "internal_embedded"})
+    return tuple(memories)

@@ -25,21 +25,20 @@ from elasticdf.layers.memory import divisor_foldings
 
 
 def result_datatype(layer: Layer) -> DataType:
-    """Return the type FINN gives the result."""
+    """Return the type FINN gives the result: wide enough for the value of largest magnitude."""
     left, right = layer.datatype("inputDataType0"), layer.datatype("inputDataType1")
-    corners = [
-        (int(a), int(b))
+    if layer.text("eltwiseOp") == "Add":
+        if left.signed:
+            return DataType.smallest_for(int(left.minimum + right.minimum), 0)
+        return DataType.smallest_for(0, int(left.maximum + right.maximum))
+    largest = max(
+        abs(int(a - b))
         for a in (left.minimum, left.maximum)
         for b in (right.minimum, right.maximum)
-    ]
-    operation = layer.text("eltwiseOp")
-    if operation == "Add":
-        results = [a + b for a, b in corners]
-    elif operation == "Sub":
-        results = [a - b for a, b in corners]
-    else:
-        results = [0, *(abs(a - b) for a, b in corners)]
-    return DataType.smallest_for(min(results), max(results))
+    )
+    if layer.text("eltwiseOp") == "Sub":
+        return DataType.smallest_for(-largest, 0)
+    return DataType.smallest_for(0, largest)
 
 
 def _cycles(layer: Layer) -> int:

@@ -26,12 +26,15 @@ def _pixels(layer: Layer) -> int:
 
 
 def _cycles(layer: Layer) -> int:
-    return _pixels(layer) * layer.integer("numInputVectors")
+    # FINN leaves the batch out in one dimension.
+    repetitions = 1 if layer.integer("DimMode") else layer.integer("numInputVectors")
+    return _pixels(layer) * repetitions
 
 
 def _ports(layer: Layer) -> LayerPorts:
     bits = layer.integer("NumChannels") * layer.datatype("inputDataType").bits
-    return LayerPorts(input_bits=(bits,), output_bits=(bits,), output_values=_cycles(layer))
+    values = _pixels(layer) * layer.integer("numInputVectors")
+    return LayerPorts(input_bits=(bits,), output_bits=(bits,), output_values=values)
 
 
 def _emulate(
