@@ -6,7 +6,6 @@ binaries give the same bytes everywhere. Refuses what the chosen loader could no
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -237,17 +236,14 @@ def _refuse_faults(
 
 
 def _write_entry(archive: BinaryIO, board: DeployedBoard, binary: Binary) -> EntryRecord:
-    digest = hashlib.sha256()
     archive.write(tarwalk.pack_header(binary.name, binary.content.size))
-    for chunk in binary.content.chunks():
-        digest.update(chunk)
-        archive.write(chunk)
+    digest = binary.content.copy(archive)
     archive.write(tarwalk.padding(binary.content.size))
     return EntryRecord(
         name=binary.name,
         board=board.id,
         size=binary.content.size,
-        sha256=digest.hexdigest(),
+        sha256=digest,
         uuid=binary.xclbin.uuid,
         memories=len(binary.xclbin.memories),
     )

@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from elasticdf.errors import InternalError, UserError
 
@@ -86,6 +88,18 @@ class Blob:
         """Yield the content in pieces of at most `CHUNK_BYTES`."""
         for start in range(0, self.size, CHUNK_BYTES):
             yield self.read(start, min(CHUNK_BYTES, self.size - start))
+
+    def copy(self, target: BinaryIO) -> str:
+        """Write the content and return its SHA-256; one thread hashes what another writes."""
+        digest = hashlib.sha256()
+        hashing: Future[None] | None = None
+        with ThreadPoolExecutor(max_workers=1) as worker:
+            for chunk in self.chunks():
+                if hashing is not None:
+                    hashing.result()
+                hashing = worker.submit(digest.update, chunk)
+                target.write(chunk)
+        return digest.hexdigest()
 
     def sha256(self) -> str:
         """Return the SHA-256 of the content, hexadecimal."""

@@ -121,8 +121,7 @@ def install(path: Path, root: Path) -> Installed:
         built = folder / "artifact"
         built.mkdir()
         with open(built / bitstream.name, "wb") as copy:
-            for chunk in archive.chunks():
-                copy.write(chunk)
+            archive.copy(copy)
             copy.flush()
             os.fsync(copy.fileno())
         (built / BITSTREAM_NAME).write_bytes(content)

@@ -175,8 +175,7 @@ def _store(built: Path, content: Blob, media_type: str) -> dict[str, Any]:
     """Write a blob under its digest and return its descriptor."""
     digest = content.sha256()
     with open(built / "blobs" / "sha256" / digest, "wb") as blob:
-        for chunk in content.chunks():
-            blob.write(chunk)
+        content.copy(blob)
     return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": content.size}
 
 
