@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from typing import Any
 
 import onnx
@@ -10,6 +11,7 @@ import onnx
 from codegen.board_view import BoardView
 from codegen.build_plan import BuildPlan
 from codegen.finn import configs
+from codegen.finn.structure import DEFAULT_STEPS, check_user_steps, structure_document
 from codegen.finn.subgraph import changes, cut, placements, replicas_on
 from codegen.render import render
 from codegen.segmentation import folded
@@ -20,8 +22,22 @@ from elasticdf.layers.kind import padded
 from partitioner.plan import Plan
 
 
+class FifoDepths(StrEnum):
+    """Where the depths of FIFOs come from."""
+
+    GIVEN = "given"
+    SIZED = "sized"
+
+
 def board_files(
-    graph: Graph, plan: Plan, cluster: Cluster, view: BoardView, model: onnx.ModelProto
+    graph: Graph,
+    plan: Plan,
+    cluster: Cluster,
+    view: BoardView,
+    model: onnx.ModelProto,
+    *,
+    matching: bool,
+    fifo_depths: FifoDepths,
 ) -> BuildPlan:
     """Return segment<r>.onnx, the configuration files and build.py of a board.
 
@@ -34,6 +50,8 @@ def board_files(
         cluster: The boards.
         view: The board.
         model: The FINN graph of the whole network.
+        matching: Whether the plan was made from QONNX and FINN makes its own graph.
+        fifo_depths: Where the depths of FIFOs come from.
     """
     number = view.deployed.id
     streams = frozenset((*graph.inputs, *(name for layer in graph for name in layer.outputs)))
@@ -51,7 +69,7 @@ def board_files(
         files[f"folding{ending}.json"] = _json(configs.folding(here, chosen))
         files[f"specialize{ending}.json"] = _json(configs.specialisation(here, chosen))
         files[f"floorplan{ending}.json"] = _json(configs.floorplan(placed))
-    files["build.py"] = _build_script(view)
+    files["build.py"] = _build_script(view, fifo_depths, matching=matching)
     return BuildPlan(files)
 
 
@@ -60,7 +78,28 @@ def suffix(replicas: tuple[int, ...], replica: int) -> str:
     return "" if replica == replicas[0] else str(replica)
 
 
-def _build_script(view: BoardView) -> bytes:
+def front_end_files(graph: Graph, view: BoardView, steps: bytes | None) -> BuildPlan:
+    """Return what turns the QONNX network into FINN's graph and matches the plan to it.
+
+    Args:
+        graph: The network's layers.
+        view: Any board; FINN asks for a part, its front end hardly cares which.
+        steps: The user's FINN build steps, or None for FINN's own.
+    """
+    script = render(
+        "finn",
+        "match.py",
+        part=view.board.part,
+        clock_ns=_clock_ns(view),
+        steps=list(DEFAULT_STEPS),
+    )
+    files = {"match.py": script, "plan.json": _json(structure_document(graph))}
+    if steps is not None:
+        files["steps.py"] = check_user_steps(steps, "the file given with --finn-steps")
+    return BuildPlan(files)
+
+
+def _build_script(view: BoardView, fifo_depths: FifoDepths, *, matching: bool) -> bytes:
     kernels = {
         kernel.name: {
             "replica": kernel.replica,
@@ -82,11 +121,16 @@ def _build_script(view: BoardView) -> bytes:
         "finn",
         "build.py",
         view=view,
-        clock_ns=round(1e9 / view.deployment.clock_hz, 4),
+        clock_ns=_clock_ns(view),
+        matching=matching,
         kernels=kernels,
         dmas=dmas,
-        fifo_depths="sized",
+        fifo_depths=fifo_depths.value,
     )
+
+
+def _clock_ns(view: BoardView) -> float:
+    return round(1e9 / view.deployment.clock_hz, 4)
 
 
 def _end(port: Port) -> tuple[str, int, int]:

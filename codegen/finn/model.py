@@ -22,15 +22,14 @@ _IR_VERSION = 8
 _OPSET = 17
 
 
-def finn_model(graph: Graph, network: bytes) -> onnx.ModelProto:
+def finn_model(graph: Graph, network: onnx.ModelProto) -> onnx.ModelProto:
     """Return the FINN graph of a network.
 
     Args:
         graph: Its layers.
-        network: The ONNX file they were read from.
+        network: The ONNX model they were read from.
     """
-    model = onnx.load_model_from_string(network)
-    return _named(model, graph) if is_finn_graph(model) else write_model(graph)
+    return _named(network, graph) if is_finn_graph(network) else write_model(graph)
 
 
 def write_model(graph: Graph) -> onnx.ModelProto:

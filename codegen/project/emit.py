@@ -7,29 +7,36 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from codegen.board_view import BoardView, view
 from codegen.build_plan import BuildPlan
 from codegen.finn import configs
-from codegen.finn.emit import board_files
+from codegen.finn.emit import FifoDepths, board_files, front_end_files
 from codegen.finn.model import finn_model
 from codegen.finn.subgraph import changes
 from codegen.link_rtl.emit import adapters
 from codegen.network.emit import network_json
 from codegen.project.makefile import folder, makefile
+from codegen.project.pipelines import pipelines
 from codegen.render import render
 from codegen.segmentation import folded
 from codegen.vitis.link import LinkOptions, link_config
 from elasticdf.artifact.deployment import Deployment
+from elasticdf.errors import UserError
+from elasticdf.frontend.finn import is_finn_graph
 from elasticdf.hardware import Cluster
-from elasticdf.ir import Graph
+from elasticdf.ir import Graph, Tensor
 from partitioner.plan import Plan
 
+PLAN = "plan.json"
+DEPLOYMENT = "deployment.json"
 CHECK_FRAMES = 4
 
 
@@ -40,10 +47,20 @@ class ProjectOptions:
     Attributes:
         link: How v++ is used.
         finn_steps: Content of the user's Python file with FINN build steps, or None.
+        fifo_depths: Where the depths of FIFOs come from.
     """
 
     link: LinkOptions = field(default_factory=LinkOptions)
     finn_steps: bytes | None = None
+    fifo_depths: FifoDepths = FifoDepths.SIZED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """The FINN graph to cut; ``matching`` if FINN has yet to make its own of the network."""
+
+    model: onnx.ModelProto
+    matching: bool
 
 
 def project(
@@ -64,25 +81,32 @@ def project(
         network: The ONNX file the layers were read from.
         options: Choices of emission.
     """
-    model = finn_model(graph, network)
+    onnx_model = onnx.load_model_from_string(network)
+    source = _Source(model=finn_model(graph, onnx_model), matching=not is_finn_graph(onnx_model))
     views = tuple(view(deployment, cluster, board.id) for board in deployment.boards)
+    top = {
+        PLAN: _json(plan.to_json()),
+        DEPLOYMENT: _json(deployment.to_json()),
+        "folding.json": _json(_whole_folding(graph, plan)),
+        "logged.sh": render("project", "logged.sh"),
+        "input.npy": check_input(graph),
+        "Makefile": makefile(
+            deployment,
+            views,
+            matching=source.matching,
+            user_steps=options.finn_steps is not None,
+        ),
+    }
+    boards = (
+        _board(graph, plan, cluster, board, source, options).under(folder(board)) for board in views
+    )
     return BuildPlan.merge(
         (
+            BuildPlan(top),
+            pipelines(deployment),
             adapters(deployment),
-            BuildPlan(
-                {
-                    "plan.json": _json(plan.to_json()),
-                    "deployment.json": _json(deployment.to_json()),
-                    "folding.json": _json(_whole_folding(graph, plan)),
-                    "logged.sh": render("project", "logged.sh"),
-                    "input.npy": check_input(graph),
-                    "Makefile": makefile(deployment, views, matching=False, user_steps=False),
-                }
-            ),
-            *(
-                _board(graph, plan, cluster, board, model, options).under(folder(board))
-                for board in views
-            ),
+            *_front_end(graph, views, source, options),
+            *boards,
         )
     )
 
@@ -90,22 +114,40 @@ def project(
 def check_input(graph: Graph) -> bytes:
     """Return a NumPy file with a few random frames in the network's own terms."""
     generator = np.random.default_rng(0)
+    frames: NDArray[np.generic]
     if graph.prologue is not None:
         model = onnx.load_model_from_string(graph.prologue.model)
         (info,) = (v for v in model.graph.input if v.name == graph.prologue.input)
         shape = tuple(d.dim_value for d in info.type.tensor_type.shape.dim)[1:]
-        frames = generator.integers(0, 256, (CHECK_FRAMES, *shape)).astype(np.float32)
+        # Half in the range of normalised inputs, half in that of bytes: not all may saturate.
+        scales = np.array([1 / 128, 1 / 128, 1, 1], np.float32).reshape(-1, *(1 for _ in shape))
+        frames = generator.integers(0, 256, (CHECK_FRAMES, *shape)) * scales
     else:
-        tensor = graph.tensors[graph.inputs[0]]
-        low, high = int(tensor.datatype.minimum), int(tensor.datatype.maximum)
-        if not tensor.datatype.is_integer:
-            low, high = 0, 255
-        frames = generator.integers(
-            low, high, (CHECK_FRAMES, *tensor.shape[1:]), endpoint=True
-        ).astype(np.float32)
+        frames = _random_elements(graph.tensors[graph.inputs[0]], generator)
     buffer = io.BytesIO()
-    np.save(buffer, frames)
+    np.save(buffer, frames.astype(np.float32))
     return buffer.getvalue()
+
+
+def _random_elements(tensor: Tensor, generator: np.random.Generator) -> NDArray[np.generic]:
+    shape = (CHECK_FRAMES, *tensor.shape[1:])
+    datatype = tensor.datatype
+    if datatype.name == "BIPOLAR":
+        return 2 * generator.integers(0, 2, shape) - 1
+    if not datatype.is_integer:
+        return generator.integers(0, 256, shape)
+    return generator.integers(int(datatype.minimum), int(datatype.maximum), shape, endpoint=True)
+
+
+def _front_end(
+    graph: Graph, views: tuple[BoardView, ...], source: _Source, options: ProjectOptions
+) -> Iterator[BuildPlan]:
+    if source.matching:
+        yield front_end_files(graph, views[0], options.finn_steps).under("finn")
+    elif options.finn_steps is not None:
+        raise UserError(
+            "--finn-steps: the network is FINN's own graph already, no steps are run; leave it out"
+        )
 
 
 def _board(
@@ -113,13 +155,20 @@ def _board(
     plan: Plan,
     cluster: Cluster,
     board: BoardView,
-    model: onnx.ModelProto,
+    source: _Source,
     options: ProjectOptions,
 ) -> BuildPlan:
-    own = BuildPlan(
-        {"link.cfg": link_config(board, options.link), "network.json": network_json(board)}
+    own = {"link.cfg": link_config(board, options.link), "network.json": network_json(board)}
+    finn = board_files(
+        graph,
+        plan,
+        cluster,
+        board,
+        source.model,
+        matching=source.matching,
+        fifo_depths=options.fifo_depths,
     )
-    return BuildPlan.merge((own, board_files(graph, plan, cluster, board, model)))
+    return BuildPlan.merge((BuildPlan(own), finn))
 
 
 def _whole_folding(graph: Graph, plan: Plan) -> dict[str, Any]:
