@@ -1,0 +1,1 @@
+"""MLPerf Inference's load generator through the orchestrator's client."""
