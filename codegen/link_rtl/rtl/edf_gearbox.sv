@@ -27,7 +27,6 @@ module edf_gearbox #(
     localparam logic [COUNT_BITS-1:0] ROOM = HELD_BYTES - 64;
 
     logic [8*HELD_BYTES-1:0] held;
-    logic [8*HELD_BYTES-1:0] held_next;
     logic [COUNT_BITS-1:0] count;
     logic flushing;
 
@@ -44,30 +43,18 @@ module edf_gearbox #(
     assign s_ready = !flushing && count_left <= ROOM;
     assign push = s_valid && s_ready;
 
-    // The chunk goes to byte `count`: shifted inside a pair of lanes, then steered to the pair.
+    // The chunk goes to byte `count`: shifted inside a pair of 64-byte lanes, then to the pair.
     logic [1023:0] shifted;
     logic [8*HELD_BYTES+511:0] joined;
-    logic [COUNT_BITS-1:0] lane;
-    assign shifted = push ? {512'b0, s_data} << {count[5:0], 3'b000} : 1024'b0;
-    assign lane = count >> 6;
-
-    genvar k;
-    generate
-        for (k = 0; k <= LANES; k = k + 1) begin : g_lane
-            logic [511:0] below;
-            logic [511:0] kept;
-            if (k < LANES) begin : g_held
-                assign kept = held[512*k+:512];
-            end else begin : g_beyond
-                assign kept = 512'b0;
-            end
-            assign below = (lane + 1 == k) ? shifted[1023:512] : 512'b0;
-            assign joined[512*k+:512] = kept | below | ((lane == k) ? shifted[511:0] : 512'b0);
-        end
-    endgenerate
+    logic [8*HELD_BYTES+511:0] held_next;
+    always_comb begin
+        shifted = push ? {512'b0, s_data} << {count[5:0], 3'b000} : 1024'b0;
+        joined = held;
+        joined = joined | (shifted << {count[COUNT_BITS-1:6], 9'b0});
+    end
 
     always_comb begin
-        if (!pop) held_next = joined[8*HELD_BYTES-1:0];
+        if (!pop) held_next = joined;
         else if (m_short) held_next = joined >> (8 * SHORT_UNIT);
         else held_next = joined >> (8 * LONG_UNIT);
     end
@@ -78,7 +65,7 @@ module edf_gearbox #(
             count <= '0;
             flushing <= 1'b0;
         end else begin
-            held <= held_next;
+            held <= held_next[8*HELD_BYTES-1:0];
             count <= count_left + (push ? s_bytes : 7'd0);
             if (push) flushing <= s_last;
             else if (pop && m_last) flushing <= 1'b0;

@@ -20,6 +20,7 @@ module edf_header (
 
     logic [7:0] crc;
     logic length_fits;
+    logic [10:0] padded;
     edf_crc8 u_crc (
         .fields(header[55:0]),
         .crc(crc)
@@ -37,6 +38,7 @@ module edf_header (
     assign length_fits = is_data ? (length != 0 && length <= MAX_LENGTH) : (length == 0);
     assign sound = crc == header[63:56] && header[7:4] == 4'd1 && header[21:20] == 2'b00
         && length_fits && (is_data || is_credit || is_probe || is_sync);
-    assign beats = (length + 11'd71) >> 6;
+    assign padded = length + 11'd71;
+    assign beats = padded[10:6];
 endmodule
 `default_nettype wire

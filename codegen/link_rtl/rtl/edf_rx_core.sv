@@ -31,6 +31,7 @@ module edf_rx_core #(
 );
     localparam logic [31:0] IDENTITY = 32'h45445201;  // "EDR", protocol version 1
     localparam logic [31:0] ROW_VALUE = ROW;
+    localparam logic [31:0] WINDOW_VALUE = WINDOW_BEATS;
 
     logic rst;
     always_ff @(posedge ap_clk) rst <= !ap_rst_n;
@@ -95,7 +96,7 @@ module edf_rx_core #(
     assign k2n_tlast = 1'b1;
     assign k2n_tdest = ROW_VALUE[15:0];
     assign values = {
-        32'(WINDOW_BEATS), credits_sent, greetings, realigned, beats_lost, gaps,
+        WINDOW_VALUE, credits_sent, greetings, realigned, beats_lost, gaps,
         packets_repeated, packets_bad, packets_taken, frames_missing, frames_broken, frames_whole,
         {14'b0, in_frame, synced, occupancy}, ROW_VALUE, IDENTITY
     };

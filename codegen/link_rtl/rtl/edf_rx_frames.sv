@@ -77,12 +77,7 @@ module edf_rx_frames #(
     assign copied = (copy_left < offered) ? copy_left[6:0] : offered;
     assign zeroed = (bytes_left < 64) ? bytes_left[6:0] : 7'd64;
     assign payload = begins ? {64'b0, s_data[511:64]} : s_data;
-    genvar k;
-    generate
-        for (k = 0; k < 64; k = k + 1) begin : g_mask
-            assign masked[8*k+:8] = (k < copied) ? payload[8*k+:8] : 8'h00;
-        end
-    endgenerate
+    always_comb masked = payload & ~({512{1'b1}} << {copied, 3'b000});
 
     assign s_ready = (state == COPY && chunk_free) || state == DROP;
 

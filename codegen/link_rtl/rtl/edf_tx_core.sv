@@ -29,6 +29,7 @@ module edf_tx_core #(
 );
     localparam logic [31:0] IDENTITY = 32'h45445401;  // "EDT", protocol version 1
     localparam logic [31:0] ROW_VALUE = ROW;
+    localparam logic [31:0] WINDOW_VALUE = WINDOW_BEATS;
 
     logic rst;
     always_ff @(posedge ap_clk) rst <= !ap_rst_n;
@@ -117,7 +118,7 @@ module edf_tx_core #(
     assign k2n_tdest = ROW_VALUE[15:0];
     assign n2k_tready = 1'b1;
     assign values = {
-        32'(WINDOW_BEATS), starved_cycles, probes_sent, credits_bad, credits_taken,
+        WINDOW_VALUE, starved_cycles, probes_sent, credits_bad, credits_taken,
         packets_sent, frames_sent, {14'b0, starved, running, in_flight}, ROW_VALUE, IDENTITY
     };
 endmodule

@@ -25,6 +25,8 @@ module edf_tx_pack #(
     localparam logic [6:0] TAIL_BYTES = BYTES - 64 * (CHUNKS - 1);
     localparam logic [CHUNK_BITS-1:0] CHUNKS_HERE = CHUNKS;
 
+    localparam int NEXT_CHUNK = (CHUNKS > 1) ? 512 : 0;
+
     logic [512*CHUNKS-1:0] word;
     logic [CHUNK_BITS-1:0] chunks_left;
     logic [COUNT_BITS-1:0] transfers_left;
@@ -38,7 +40,7 @@ module edf_tx_pack #(
 
     always_ff @(posedge clk) begin
         if (s_ready) word <= s_data;
-        else if (chunk_ready) word <= word >> 512;
+        else if (chunk_ready) word <= word >> NEXT_CHUNK;
     end
 
     always_ff @(posedge clk) begin

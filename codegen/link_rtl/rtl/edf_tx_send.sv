@@ -107,11 +107,13 @@ module edf_tx_send #(
     logic [31:0] bytes_left;
     logic [15:0] frame;
     logic [10:0] length;
+    logic [10:0] padded;
     logic [4:0] beats;
     logic first;
     logic last;
     logic affordable;
-    assign beats = (length + 11'd71) >> 6;
+    assign padded = length + 11'd71;
+    assign beats = padded[10:6];
     always_ff @(posedge clk) begin
         length <= (bytes_left > MAX_DATA) ? MAX_DATA[10:0] : bytes_left[10:0];
         last <= bytes_left <= MAX_DATA;

@@ -18,8 +18,8 @@ module edf_bench_pattern #(
         for (i = 0; i < PIECES; i = i + 1) begin
             mixed = {session, 24'h5A17C3, frame} * 64'h9E3779B97F4A7C15
                 + ({transfer, 32'h0} | i) * 64'hC2B2AE3D27D4EB4F;
-            mixed = (mixed ^ (mixed >> 29)) * 64'hBF58476D1CE4E5B9;
-            mixed = mixed ^ (mixed >> 32);
+            mixed = (mixed + (mixed >> 29)) * 64'hBF58476D1CE4E5B9;
+            mixed = mixed + (mixed >> 32);
             pieces[64*i+:64] = mixed | {8{8'h01}};
         end
         word = pieces[8*BYTES-1:0];

@@ -44,17 +44,22 @@ module edf_bench_sink #(
         && s_tdata != wanted;
 
     logic cut;
-    logic [8*BYTES-1:0] differs;
     logic legal;
+    logic equal;
     logic agree;
     integer i;
     // `legal`: equal to some byte, zero after it.
     always_comb begin
-        agree = !cut;
-        legal = 1;
-        for (i = 0; i < BYTES; i = i + 1) begin
-            if (agree && s_tdata[8*i+:8] != wanted[8*i+:8]) agree = 0;
-            if (!agree && s_tdata[8*i+:8] != 8'h00) legal = 0;
+        equal = 0;
+        agree = !cut && s_tdata == wanted;
+        legal = agree || s_tdata == 0;
+        if (!legal && !cut) begin
+            legal = 1;
+            equal = 1;
+            for (i = 0; i < BYTES; i = i + 1) begin
+                if (s_tdata[8*i+:8] != wanted[8*i+:8]) equal = 0;
+                if (!equal && s_tdata[8*i+:8] != 8'h00) legal = 0;
+            end
         end
     end
 

@@ -1,0 +1,80 @@
+"""The long proof: 10,000 frames per configuration, with and without faults on the cable."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.link.bench_runner import VERILATOR, Configuration, build, judge, run
+
+FRAMES = 10_000
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(VERILATOR is None, reason="needs Verilator: apt-get install verilator"),
+]
+
+# Every width class of the gearboxes, frames that just fit a beat or a packet and just do not,
+# short and long ones, small windows, both directions, both policies for missing frames.
+CONFIGURATIONS = tuple(
+    Configuration(transfer_bytes=b, transfers=t, duplex=d, fill_missing=f, window_beats=w)
+    for b, t, d, f, w in (
+        (1, 1, False, True, 704), (1, 56, True, True, 704), (1, 57, False, True, 96),
+        (1, 1400, False, True, 704), (2, 700, True, True, 704), (2, 701, False, True, 192),
+        (3, 17, False, True, 48), (4, 350, False, True, 22), (5, 281, True, True, 704),
+        (7, 8, False, True, 704), (8, 7, False, False, 704), (8, 300, False, True, 768),
+        (12, 117, True, True, 384), (16, 4, False, False, 192), (24, 100, False, True, 704),
+        (31, 91, False, True, 704), (32, 44, True, False, 704), (33, 85, False, True, 704),
+        (48, 60, False, True, 256), (55, 26, False, True, 704), (56, 1, True, True, 704),
+        (56, 25, False, True, 704), (57, 1, False, True, 704), (63, 23, False, True, 704),
+        (64, 22, True, True, 704), (64, 90, False, True, 1008), (65, 22, False, True, 704),
+        (72, 40, False, False, 704), (96, 30, False, True, 704), (127, 12, False, True, 96),
+        (128, 11, True, True, 704), (129, 33, False, True, 704), (200, 7, False, True, 704),
+        (256, 6, False, True, 704), (320, 9, True, True, 704), (448, 4, False, True, 704),
+        (511, 3, False, True, 192), (512, 1, False, True, 704), (512, 6, True, True, 704),
+    )
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("verilated")
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
+def test_nothing_is_lost_unnoticed(configuration: Configuration, folder: Path) -> None:
+    binary = build(configuration, folder)
+    dice = random.Random(str(configuration))
+    common = {
+        "frames": FRAMES,
+        "duplex": int(configuration.duplex),
+        "search": int(not configuration.fill_missing),
+        "leave_out": int(not configuration.fill_missing),
+        "latency": dice.choice((165, 414, 1200)),
+        "rest_rate": dice.choice((0, 2, 20)),
+    }
+    runs = (
+        {},
+        {"stray_rate": 200, **_stalls(dice)},
+        {"stray_rate": 200, **_stalls(dice), **_faults(dice, 300)},
+        {**_stalls(dice), **_faults(dice, 4000)},
+    )
+    for seed, knobs in enumerate(runs, start=1):
+        counters = run(binary, seed=seed, **common, **knobs)
+        assert judge(configuration, FRAMES, counters) == [], (knobs, counters)
+        assert (counters["frames_hit"] > 0) == ("drop_rate" in knobs), (knobs, counters)
+
+
+def _stalls(dice: random.Random) -> dict[str, int]:
+    return {
+        name: dice.choice((20_000, 40_000, 60_000, 65_536))
+        for name in ("source_rate", "sink_rate", "network_rate")
+    }
+
+
+def _faults(dice: random.Random, most: int) -> dict[str, int]:
+    return {
+        name: dice.randint(most // 4, most)
+        for name in ("drop_rate", "repeat_rate", "cut_rate", "flip_rate")
+    }
