@@ -1,6 +1,6 @@
 """What identifies a layer in FINN's own graph: its kind and shape, never its number.
 
-FINN numbers layers in its own order, so a plan made from QONNX may name them otherwise. What decides
+FINN numbers layers in its own order; a plan made from QONNX may name them otherwise. Structure
 travels in ``finn/plan.json``; ``finn/match.py`` compares it where FINN is.
 """
 
