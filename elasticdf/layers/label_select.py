@@ -5,7 +5,7 @@ Formulas: FINN's ``labelselect.py``.
 
 from __future__ import annotations
 
-from elasticdf.ir import Layer
+from elasticdf.ir import DataType, Layer
 from elasticdf.layers.emulation import FLOAT, Values, integers, reshape
 from elasticdf.layers.kind import (
     Attributes,
@@ -15,6 +15,7 @@ from elasticdf.layers.kind import (
     fold,
     no_resources,
     no_variants,
+    padded,
     text,
     whole,
     wholes,
@@ -26,10 +27,17 @@ def _cycles(layer: Layer) -> int:
     return fold(layer, layer.integer("Labels"), "PE")
 
 
+def label_datatype(layer: Layer) -> DataType:
+    """Return the type of the indices: the stated one, or whole bytes that hold every index."""
+    if stated := layer.text("outputDataType"):
+        return DataType.parse(stated)
+    return DataType.parse(f"UINT{padded((layer.integer('Labels') - 1).bit_length() or 1)}")
+
+
 def _ports(layer: Layer) -> LayerPorts:
     return LayerPorts(
         input_bits=(layer.integer("PE") * layer.datatype("inputDataType").bits,),
-        output_bits=(layer.datatype("outputDataType").bits,),
+        output_bits=(label_datatype(layer).bits,),
         output_values=layer.integer("K"),
     )
 
