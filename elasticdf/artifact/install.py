@@ -137,8 +137,9 @@ def installed(root: Path) -> Listing:
     """
     if not root.is_dir():
         raise UserError(f"{root} is not a folder; give the root of a repository")
-    descriptions = find_artifacts(root)
-    return Listing(root=str(root), artifacts=tuple(_entry(root, item) for item in descriptions))
+    entries = ((item, _entry(root, item)) for item in find_artifacts(root))
+    there = tuple(entry for item, entry in entries if not entry.problem or item.exists())
+    return Listing(root=str(root), artifacts=there)
 
 
 def remove(handle: str, root: Path) -> Installed:
