@@ -10,6 +10,7 @@ from typing import Any
 import onnx
 import pytest
 
+from elasticdf import frontend
 from elasticdf.costs.network import estimate_network
 from elasticdf.costs.profile import load_profile
 from elasticdf.folding import coupled, fold_for_cycles, folding_document
@@ -194,3 +195,33 @@ def test_finn_folds_coupled_layers_alike(folding: str) -> None:
     graph = graph_of(folding)
     for window, consumer in coupled(graph):
         assert graph.layer(window).integer("SIMD") == graph.layer(consumer).integer("PE")
+
+
+QONNX = (
+    "tfc_1w1a",
+    "tfc_2w2a",
+    "cnv_1w1a",
+    "zoo_kwsmlp_w3a3",
+    "finn_cybsec_mlp",
+    "resnet18_w2a2_cifar",
+    "mobilenet_v1_w4a4",
+)
+"""Networks there is both a QONNX file and FINN's tables of."""
+
+
+@pytest.mark.parametrize("network", QONNX)
+def test_quantised_networks_become_what_finn_makes_of_them(network: str) -> None:
+    """Names, op types and every attribute, after FINN's own folding, at several frame rates."""
+    lowered = frontend.load(shared(f"networks/{network}.onnx"), quirks=True)
+    foldings = [name for name in FOLDINGS if name.startswith(f"{network}/fps")]
+    assert foldings
+    for folding in foldings:
+        table = document(f"{folding}/layers.json")
+        meta = table["meta"]
+        cycles = int(1e9 / meta["clk_ns"] / meta["target_fps"])
+        folded = fold_for_cycles(specialise(lowered, part_of(folding)), cycles)
+        assert [layer.name for layer in folded] == [entry["name"] for entry in table["layers"]]
+        for layer, entry in zip(folded, table["layers"], strict=True):
+            assert layer.attributes == layer_of(entry).attributes, f"{folding} {layer.name}"
+            assert kind_of(layer).cycles(layer) == entry["exp_cycles"]
+            assert list(folded.predecessors(layer.name)) == entry["predecessors"]

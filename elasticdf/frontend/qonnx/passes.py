@@ -95,15 +95,17 @@ def settle_widths(graph: Graph) -> Graph:
 def _settle_unit(layer: Layer, tensors: dict[str, Tensor], *, last: bool) -> Layer:
     tensor = tensors[layer.inputs[1]]
     weights = _codes(tensor)
-    if tensor.datatype.name not in ("BIPOLAR", "BINARY"):
-        tensor = replace(tensor, datatype=smallest(weights.min(), weights.max()))
+    narrowest = tensor.datatype
+    if narrowest.name not in ("BIPOLAR", "BINARY"):
+        narrowest = smallest(weights.min(), weights.max())
+    # The tensor keeps its own type, as in FINN's files: FINN folds before it minimises.
     tensors[tensor.name] = replace(tensor, values=weights.astype(np.int64))
     xnor = layer.integer("binaryXnorMode", 0)
     products = 2 * weights - 1 if xnor else weights
     matrix = products if layer.op_type == "MVAU" else products.reshape(len(products), -1).T
     # FINN takes the range of an XNOR unit from binary inputs, not from the count of matches
     low, high = accumulator_range(matrix, BINARY if xnor else layer.datatype("inputDataType"))
-    changes = {"weightDataType": tensor.datatype.name}
+    changes = {"weightDataType": narrowest.name}
     if layer.integer("noActivation"):
         accumulator = smallest(low, high)
         if last:
@@ -244,15 +246,16 @@ def name_tensors(graph: Graph) -> Graph:
 
 
 def widen_bipolar_weights(graph: Graph) -> Graph:
-    """Follow FINN's bug F1: minimising widens one-bit weights to INT2 outside XNOR units."""
-    tensors, layers = dict(graph.tensors), []
-    for layer in graph:
-        if layer.family in _UNITS and layer.text("weightDataType") == "BIPOLAR":
-            layer = layer.with_attributes({"weightDataType": "INT2"})
-            name = layer.inputs[1]
-            tensors[name] = replace(tensors[name], datatype=DataType.parse("INT2"))
-        layers.append(layer)
-    return replace(graph, tensors=tensors, layers=tuple(layers))
+    """Follow FINN's bug F1: minimising widens one-bit weights to INT2 outside XNOR units.
+
+    The tensor keeps its own type, as in FINN's files: FINN folds before it minimises.
+    """
+    return graph.with_layers(
+        layer.with_attributes({"weightDataType": "INT2"})
+        if layer.family in _UNITS and layer.text("weightDataType") == "BIPOLAR"
+        else layer
+        for layer in graph
+    )
 
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (

@@ -143,7 +143,7 @@ def pad(op: Op, flow: Flow, window: Window, sketch: Sketch) -> str:
             "ImgDim": flow.shape[2:],
             "Padding": window.padding,
             "NumChannels": flow.channels,
-            "SIMD": 1,
+            "SIMD": flow.channels,  # FINN's folding leaves this as its conversion sets it
             "inputDataType": flow.datatype.name,
         },
     )
