@@ -60,6 +60,24 @@ class Device:
         return 16 if match and int(match[1], 16) == 0x2210 else 0
 
 
+def split(artifact: bytes) -> list[Device]:
+    """The walk: exactly two headers are looked at, and only their names and sizes."""
+    devices: list[Device] = []
+    offset = 0
+    for _ in range(BOARDS):
+        header = artifact[offset : offset + HEADER]
+        digits = header[124:135]
+        if len(header) < HEADER or not digits or digits.strip(b"01234567"):
+            break
+        size = int(digits, 8)
+        data = artifact[offset + HEADER : offset + HEADER + size]
+        if len(data) != size:
+            break
+        offset += HEADER + (size + HEADER - 1) // HEADER * HEADER
+        devices.append(Device(header[:100].split(b"\0")[0].decode("latin-1"), data))
+    return devices
+
+
 @dataclass
 class Resource:
     """Two cards that software sees as one."""
@@ -69,22 +87,8 @@ class Resource:
 
     def program(self, artifact: bytes) -> int:
         """0 if it worked, 1 if not; a network that is not there is no failure."""
-        self.devices, offset = [], 0
-        for _ in range(BOARDS):
-            header = artifact[offset : offset + HEADER]
-            if len(header) < HEADER:
-                return 1
-            name = header[:100].split(b"\0")[0].decode("latin-1")
-            digits = header[124:135]
-            if digits.strip(b"01234567"):
-                return 1
-            size = int(digits, 8)
-            data = artifact[offset + HEADER : offset + HEADER + size]
-            if len(data) != size:
-                return 1
-            offset += HEADER + (size + HEADER - 1) // HEADER * HEADER
-            self.devices.append(Device(name, data))
-        if not all(device.program() for device in self.devices):
+        self.devices = split(artifact)
+        if len(self.devices) < BOARDS or not all(device.program() for device in self.devices):
             return 1
         return self._set_up_network()
 

@@ -97,7 +97,7 @@ def read_header(block: bytes) -> TarHeader:
     return TarHeader(
         name=_text(name),
         terminated=b"\0" in name,
-        size=_octal(block[124:136]),
+        size=_size(block[124:136]),
         type="" if flag in _REGULAR else _TYPES.get(flag, f"an entry of type {flag!r}"),
         prefix=_text(block[345:500]),
         ustar=block[257:262] == b"ustar",
@@ -217,6 +217,11 @@ def _pieces(files: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
 
 def _text(raw: bytes) -> str:
     return raw.split(b"\0", 1)[0].decode("ascii", "replace").replace("\ufffd", "?")
+
+
+def _size(raw: bytes) -> int | None:
+    """Eleven digits, as the loaders read them, and an end; no spaces, no binary form."""
+    return _octal(raw[:11]) if raw[11:] in (b"\0", b" ") and raw[:11].isdigit() else None
 
 
 def _octal(raw: bytes) -> int | None:
