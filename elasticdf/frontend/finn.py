@@ -45,10 +45,12 @@ def read(model: onnx.ModelProto, name: str) -> Graph:
         _require_hardware(node)
     if not nodes:
         raise UserError(f"network {name}: the model has no layers; export it again from FINN")
-    layers = _in_order([with_defaults(_layer(node, i)) for i, node in enumerate(nodes)], name)
+    layers = [with_defaults(_layer(node, i)) for i, node in enumerate(nodes)]
+    _require_one_producer(layers, name)
+    layers = _in_order(layers, name)
     return Graph(
         name=name,
-        layers=layers,
+        layers=tuple(layers),
         tensors=_tensors(model.graph, layers),
         inputs=_stream_inputs(model.graph, layers),
         outputs=tuple(value.name for value in model.graph.output),
@@ -119,7 +121,19 @@ def _value(raw: object) -> AttributeValue | None:
     return None
 
 
-def _in_order(layers: list[Layer], name: str) -> tuple[Layer, ...]:
+def _require_one_producer(layers: Iterable[Layer], name: str) -> None:
+    producer: dict[str, str] = {}
+    for layer in layers:
+        for tensor in layer.outputs:
+            if tensor in producer:
+                raise UserError(
+                    f"network {name}: tensor {tensor} comes out of both {producer[tensor]} and "
+                    f"{layer.name}; give each output its own name"
+                )
+            producer[tensor] = layer.name
+
+
+def _in_order(layers: list[Layer], name: str) -> list[Layer]:
     """Sort producers before consumers; otherwise the file's order stays."""
     producer = {tensor: i for i, layer in enumerate(layers) for tensor in layer.outputs}
     consumers: dict[int, list[int]] = {}
@@ -141,7 +155,7 @@ def _in_order(layers: list[Layer], name: str) -> tuple[Layer, ...]:
     if len(ordered) < len(layers):
         stuck = next(layers[i].name for i, count in enumerate(waiting) if count)
         raise UserError(f"network {name}: the layers around {stuck} feed each other in a circle")
-    return tuple(ordered)
+    return ordered
 
 
 def _stream_inputs(graph: onnx.GraphProto, layers: Iterable[Layer]) -> tuple[str, ...]:
@@ -163,7 +177,7 @@ def _stream_inputs(graph: onnx.GraphProto, layers: Iterable[Layer]) -> tuple[str
 
 def _tensors(graph: onnx.GraphProto, layers: Iterable[Layer]) -> dict[str, Tensor]:
     shapes = _shapes(graph)
-    types = _datatypes(graph)
+    types = {**_stated_types(layers), **_datatypes(graph)}
     values = {tensor.name: tensor for tensor in graph.initializer}
     tensors: dict[str, Tensor] = {}
     for layer in layers:
@@ -175,6 +189,11 @@ def _tensors(graph: onnx.GraphProto, layers: Iterable[Layer]) -> dict[str, Tenso
                     f"layer {layer.name}: tensor {name} has no shape in the model; run FINN's "
                     "InferShapes before saving it"
                 )
+            if not all(size > 0 for size in shapes[name]):
+                raise UserError(
+                    f"layer {layer.name}: tensor {name} has the shape {shapes[name]}; every size "
+                    "must be a fixed number above 0"
+                )
             datatype = DataType.parse(types.get(name, "FLOAT32"))
             tensors[name] = Tensor(
                 name=name,
@@ -183,6 +202,20 @@ def _tensors(graph: onnx.GraphProto, layers: Iterable[Layer]) -> dict[str, Tenso
                 values=_numbers(values[name], datatype) if name in values else None,
             )
     return tensors
+
+
+def _stated_types(layers: Iterable[Layer]) -> dict[str, str]:
+    """Return what the layers say of their streams; annotations in the file go before it."""
+    types: dict[str, str] = {}
+    for layer in layers:
+        for names, tensors in (
+            (("outputDataType", "OutputDataType", "dataType", "EmbeddingType"), layer.outputs),
+            (("inputDataType", "InputDataType", "dataType", "InputType"), layer.inputs[:1]),
+        ):
+            stated = next((layer.attributes[n] for n in names if n in layer.attributes), None)
+            if isinstance(stated, str) and stated:
+                types |= dict.fromkeys(tensors, stated)
+    return types
 
 
 def _shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:

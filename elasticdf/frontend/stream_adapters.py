@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from elasticdf.errors import UserError
 from elasticdf.frontend.specialise import numbered, width_converter_flavour
 from elasticdf.ir import AttributeValue, Graph, Layer, Stream, Tensor
 from elasticdf.layers import kind_of, with_defaults
@@ -119,8 +120,17 @@ def _converter(graph: Graph, stream: Stream) -> _Insertion | None:
 
 
 def folded_shape(tensor: Tensor, bits: int) -> tuple[int, ...]:
-    """Return FINN's folded shape of a stream of that width."""
-    elements = bits // tensor.datatype.bits
+    """Return FINN's folded shape of a stream of that width.
+
+    Raises:
+        UserError: The width is not a whole number of the tensor's elements.
+    """
+    elements, rest = divmod(bits, tensor.datatype.bits)
+    if rest or not elements or tensor.shape[-1] % elements:
+        raise UserError(
+            f"tensor {tensor.name} of {tensor.shape[-1]} channels of {tensor.datatype} cannot be "
+            f"streamed {bits} bits at a time; its annotation and its layers disagree"
+        )
     return (*tensor.shape[:-1], tensor.shape[-1] // elements, elements)
 
 
