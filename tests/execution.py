@@ -64,6 +64,8 @@ def run_segments(graph: Graph, segments: list[list[str]], streams: Feeds) -> dic
 def reference(model: onnx.ModelProto, values: Array) -> Array:
     """Return what qonnx's executor computes."""
     wrapper = ModelWrapper(model).transform(InferShapes())
-    (name,) = (item.name for item in wrapper.graph.input if wrapper.get_initializer(item.name) is None)
+    (name,) = (
+        item.name for item in wrapper.graph.input if wrapper.get_initializer(item.name) is None
+    )
     result: Array = execute_onnx(wrapper, {name: values})[wrapper.graph.output[0].name]
     return result

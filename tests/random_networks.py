@@ -26,7 +26,11 @@ IMAGE_LAYERS = (
     "overlapping",
     "residual",
     "requantise",
+    "lopsided",
+    "clip",
+    "truncated_average",
 )
+ROUNDING = ("ROUND", "HALF_EVEN", "CEIL", "FLOOR", "UP", "DOWN", "HALF_UP", "HALF_DOWN")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +42,16 @@ class Codes:
     step: float
     bits: int
     signed: bool
+    zero: int = 0
 
     @property
     def bipolar(self) -> bool:
         return self.bits == 1 and self.signed
+
+    @property
+    def pads(self) -> bool:
+        """Whether a real zero is code 0."""
+        return not self.bipolar and self.zero == 0
 
 
 class RandomNetwork:
@@ -61,23 +71,24 @@ class RandomNetwork:
                 step=float(2.0 ** self.random.integers(-2, 3)),
                 bits=int(self.random.choice((1, 2, 3, 4))),
                 signed=bool(self.random.integers(2)),
+                zero=int(self.random.integers(8) == 0) * int(self.random.integers(-1, 3)),
             )
+        rounding = ROUNDING[:4] if tensor == "global_in" else ROUNDING
         if codes.bipolar:
             output = self.canvas.node(
                 "BipolarQuant", tensor, np.full(1, codes.step, np.float32), shape=shape
             )
         else:
-            zero = 0.0
             output = self.canvas.node(
                 "Quant",
                 tensor,
                 codes.step,
-                zero,
+                float(codes.zero),
                 float(codes.bits),
                 shape=shape,
                 signed=int(codes.signed),
                 narrow=int(codes.signed and codes.bits > 1 and self.random.integers(2)),
-                rounding_mode=str(self.random.choice(("ROUND", "CEIL", "FLOOR"))),
+                rounding_mode=str(self.random.choice(rounding)),
             )
         return replace(codes, tensor=output, shape=shape)
 
@@ -157,7 +168,7 @@ class RandomNetwork:
         """Conv; padded where zero is a code."""
         _, channels, height, width = self.last.shape
         span = dilation * (kernel - 1) + 1
-        padding = 0 if self.last.bipolar else int(self.random.integers(0, 2)) * (kernel // 2)
+        padding = int(self.random.integers(0, 2)) * (kernel // 2) * int(self.last.pads)
         if min(height, width) + 2 * padding < span:
             return
         outputs = channels if group > 1 else int(self.random.integers(2, 5))
@@ -211,11 +222,57 @@ class RandomNetwork:
 
     def overlapping(self) -> None:
         """A maximum over overlapping windows, padded where zero is the smallest code."""
-        self.maxpool(kernel=3, stride=2, padding=0 if self.last.signed else 1)
+        self.maxpool(kernel=3, stride=2, padding=int(not self.last.signed and self.last.zero == 0))
+
+    def lopsided(self) -> None:
+        """A convolution of a rectangle with uneven strides and padding."""
+        _, channels, height, width = self.last.shape
+        top, left = (1, 2) if self.last.pads else (0, 0)
+        size = [height + top - 2 + 1, (width + left - 3) // 2 + 1]
+        if min(height - 1, width - 2) < 1:
+            return
+        shape = (1, 3, *size)
+        weights = self.weights(3, channels, 2, 3)
+        result = self.canvas.node(
+            "Conv",
+            self.last.tensor,
+            weights,
+            shape=shape,
+            kernel_shape=[2, 3],
+            strides=[1, 2],
+            pads=[top, left, 0, 0],
+        )
+        self.activate(result, shape)
+
+    def clip(self) -> None:
+        """A ReLU6-like clip in front of a quantiser."""
+        shape = self.last.shape
+        clipped = self.canvas.node("Clip", self.last.tensor, -0.5, 1.5, shape=shape)
+        self.last = self.quantise(clipped, shape)
+
+    def truncated_average(self) -> None:
+        """AveragePool, Mul and Trunc, as Brevitas exports an average pooling."""
+        codes = self.last
+        _, channels, height, width = codes.shape
+        if codes.signed or codes.zero or min(height, width) < 2:
+            return
+        shape = (1, channels, height // 2, width // 2)
+        mean = self.canvas.node(
+            "AveragePool", codes.tensor, shape=shape, kernel_shape=[2, 2], strides=[2, 2]
+        )
+        total = self.canvas.node("Mul", mean, 4.0, shape=shape)
+        bits = int((2**codes.bits - 1) * 4).bit_length()
+        output = self.canvas.node(
+            "Trunc", total, codes.step, 0.0, float(bits), float(codes.bits),
+            shape=shape, rounding_mode="FLOOR",
+        )  # fmt: skip
+        self.last = replace(codes, tensor=output, shape=shape)
 
     def residual(self) -> None:
         """A 1x1 convolution around which the input passes, then their sum."""
         source = self.last
+        if source.zero:
+            return
         weights = self.weights(source.shape[1], source.shape[1], 1, 1)
         inner = self.canvas.node(
             "Conv", source.tensor, weights, shape=source.shape, kernel_shape=[1, 1]
@@ -248,6 +305,6 @@ def random_network(
         drawn.add(layer)
     if image and labels:
         drawn.flatten()
-    if not image and not layers:
-        drawn.dense()
+    if not labels:
+        drawn.requantise()  # at least one layer
     return drawn.finish(labels=labels)

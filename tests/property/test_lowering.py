@@ -60,8 +60,9 @@ def test_image_networks_equal_the_reference_bit_for_bit(seed: int, layers: tuple
 def test_labels_are_the_largest_logits(seed: int, layers: tuple[str, ...], labels: int) -> None:
     model = random_network(seed, layers, image=True, labels=labels)
     values = inputs(model, seed)
-    logits = reference(model, values)
-    assert run_graph(lowered(model), values).tolist() == [[int(logits.argmax())]]
+    ranked = np.argsort(-reference(model, values).ravel(), kind="stable")
+    found = run_graph(lowered(model), values).ravel()
+    assert found.tolist() == ranked[: found.size].tolist()
 
 
 @FEW
@@ -71,14 +72,12 @@ def test_segments_in_sequence_equal_the_whole(
 ) -> None:
     model = random_network(seed, layers, image=True, labels=3)
     graph = lowered(model)
-    home = [data.draw(st.integers(0, 2)) for _ in graph]
-    segments: list[list[str]] = []
-    for layer, place in zip(graph, home, strict=True):
-        # a new segment starts wherever the place changes, so segments may interleave
-        if not segments or place != previous:
-            segments.append([])
+    cuts = data.draw(st.lists(st.booleans(), min_size=len(graph), max_size=len(graph)))
+    segments: list[list[str]] = [[]]
+    for layer, cut in zip(graph, cuts, strict=True):
         segments[-1].append(layer.name)
-        previous = place
+        if cut and layer is not graph.layers[-1]:
+            segments.append([])
     values = inputs(model, seed)
     streams = run_segments(graph, segments, enter(graph, values))
     np.testing.assert_array_equal(leave(graph, streams), run_graph(graph, values))

@@ -68,7 +68,8 @@ def _labels(sketch: Sketch, labels: Labels) -> tuple[str, HostModel]:
             "the network ends in TopK over logits whose scales or biases differ in a way whole "
             "numbers cannot follow; let it end in the logits"
         )
-    return stream, label_epilogue(sketch.tensors[stream].shape, (1, labels.count))
+    shape = (1, labels.count) if labels.kept else (1,)
+    return stream, label_epilogue(sketch.tensors[stream].shape, shape)
 
 
 def _is_classifier(sketch: Sketch, flow: Flow) -> bool:

@@ -71,7 +71,8 @@ def _quant(op: Op, inputs: Inputs) -> Constant:
             f"rounding mode {mode} is not known for weights",
             f"use one of {', '.join(_ROUND)}",
         )
-    shifted = values / quantiser.scale
+    with np.errstate(over="ignore"):
+        shifted = values / quantiser.scale
     if quantiser.zero_point.any():
         shifted = shifted + quantiser.zero_point
     if quantiser.bipolar:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from onnx import TensorProto
 
 from elasticdf.errors import InternalError, UserError
 from elasticdf.frontend.diagnose import blocked
@@ -29,6 +30,8 @@ from elasticdf.frontend.qonnx.values import (
 from elasticdf.ir import DataType
 
 Inputs = tuple[Value | None, ...]
+
+_REAL_TYPES = (TensorProto.FLOAT, TensorProto.DOUBLE)
 
 _SAME_SCALE = 1e-6
 """Relative difference up to which two scales are taken as one (single precision leaves 6e-8)."""
@@ -127,10 +130,19 @@ def batch_normalisation(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
 
 
 def identity(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
-    """Identity, Dropout and Cast between real types."""
+    """Identity and Dropout."""
     if inputs[0] is None:
         raise InternalError(f"{op.place}: no input")
     return inputs[0]
+
+
+def cast(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
+    """Cast between real types; whole-number types would drop what is pending."""
+    if op.attributes.get("to") not in _REAL_TYPES:
+        raise blocked(
+            op.place, "it casts to a type that is not real", "quantise with a Quant node instead"
+        )
+    return only_flow(op, inputs)
 
 
 def only_flow(op: Op, inputs: Inputs) -> Flow:

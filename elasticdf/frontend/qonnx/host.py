@@ -219,7 +219,7 @@ def epilogue(
     stream_shape: tuple[int, ...],
     shape: tuple[int, ...],
     *,
-    softmax: bool,
+    softmax: str = "",
 ) -> HostModel:
     """Return the host model from the output stream to the network's own output.
 
@@ -227,7 +227,7 @@ def epilogue(
         steps: Real-valued steps still pending on the stream's whole numbers.
         stream_shape: Channels last.
         shape: Of the network's output; channels second.
-        softmax: Whether a softmax over the channels follows.
+        softmax: Operator over the channels that follows; empty for none.
     """
     writer = OnnxWriter()
     tensor = "stream"
@@ -237,7 +237,7 @@ def epilogue(
         tensor = writer.node("Transpose", (tensor,), perm=[0, 3, 1, 2])
     tensor = writer.reshape(tensor, shape)
     if softmax:
-        tensor = writer.node("Softmax", (tensor,), axis=1)
+        tensor = writer.node(softmax, (tensor,), axis=1)
     model = writer.build(
         "epilogue", [("stream", FLOAT, stream_shape)], [(tensor, "output", FLOAT, shape)]
     )

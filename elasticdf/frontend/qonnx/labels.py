@@ -14,7 +14,7 @@ from elasticdf.frontend.qonnx.values import Constant, Flow, Labels, Value
 def softmax(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     """Softmax over the channels: keeps the order, so labels do not need it."""
     flow = _vector(op, inputs)
-    return replace(flow, normalised=True)
+    return replace(flow, normalised=op.type)
 
 
 def top_k(op: Op, inputs: Inputs, sketch: Sketch) -> tuple[Value, Value]:
@@ -33,14 +33,17 @@ def top_k(op: Op, inputs: Inputs, sketch: Sketch) -> tuple[Value, Value]:
 
 
 def arg_max(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
-    """ArgMax over the channels."""
-    return Labels(flow=_vector(op, inputs), count=1)
+    """ArgMax over the channels; of equal values the first counts."""
+    if op.attributes.get("select_last_index", 0):
+        raise blocked(op.place, "it takes the last of equal values", "use select_last_index 0")
+    kept = bool(op.attributes.get("keepdims", 1))
+    return Labels(flow=_vector(op, inputs, default=0), count=1, kept=kept)
 
 
-def _vector(op: Op, inputs: Inputs) -> Flow:
+def _vector(op: Op, inputs: Inputs, *, default: int = -1) -> Flow:
     value = inputs[0]
     flow = value if isinstance(value, Flow) else only_flow(op, inputs[:1])
-    axis = op.attributes.get("axis", -1)
+    axis = op.attributes.get("axis", default)
     if len(flow.shape) != 2 or axis % 2 != 1:
         raise blocked(
             op.place,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import onnx
 
-from elasticdf.errors import ElasticDFError
+from elasticdf.errors import ElasticDFError, UserError
 from elasticdf.frontend.qonnx.closing import close
 from elasticdf.frontend.qonnx.lowering import lower
 from elasticdf.frontend.qonnx.passes import PASSES, QUIRKS, name_tensors
@@ -30,6 +30,11 @@ def from_model(
     try:
         sketch, value = lower(network)
         output, epilogue = close(sketch, value)
+        if not sketch.layers:
+            raise UserError(
+                "nothing is left to compute between the quantised input and the output; "
+                "is this the whole network?"
+            )
     except ElasticDFError as error:
         raise type(error)(f"{path}: {error}") from error
     graph = Graph(

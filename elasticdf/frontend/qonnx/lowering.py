@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from elasticdf.errors import InternalError
-from elasticdf.frontend.diagnose import unknown_operator
+from elasticdf.errors import InternalError, UserError
+from elasticdf.frontend.diagnose import blocked, unknown_operator
 from elasticdf.frontend.qonnx import (
     elementwise,
     labels,
@@ -24,6 +24,7 @@ from elasticdf.frontend.qonnx import (
 )
 from elasticdf.frontend.qonnx.constants import fold
 from elasticdf.frontend.qonnx.reading import Network, Op
+from elasticdf.frontend.qonnx.signatures import check
 from elasticdf.frontend.qonnx.sketch import Sketch
 from elasticdf.frontend.qonnx.values import Average, Constant, Flow, Host, Value
 from elasticdf.ir import DataType
@@ -36,7 +37,7 @@ RULES: Mapping[str, Rule] = {
     "AveragePool": pooling.average_pool,
     "BatchNormalization": elementwise.batch_normalisation,
     "BipolarQuant": quantisers.bipolar_quant,
-    "Cast": elementwise.identity,
+    "Cast": elementwise.cast,
     "Clip": elementwise.clip,
     "Conv": matrix.conv,
     "Div": elementwise.divide,
@@ -67,6 +68,9 @@ RULES: Mapping[str, Rule] = {
 """What becomes of each operator on streams."""
 
 _QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold")
+_DOMAINS = ("", "ai.onnx", "qonnx.custom_op.general", "finn.custom_op.general", "onnx.brevitas")
+"""Where the operators above are defined; Brevitas and older FINN wrote QONNX under their names."""
+
 _KEEPS_AVERAGE = ("Mul", "Div", "Trunc", "Reshape", "Flatten", "Squeeze", "Identity", "Dropout")
 
 
@@ -77,6 +81,8 @@ def lower(network: Network) -> tuple[Sketch, Value]:
         UserError: An operator cannot become hardware.
     """
     _refuse_unknown(network)
+    for op in network.ops:
+        check(op, network.opset)
     sketch = Sketch(network)
     values: dict[str, Value] = {
         name: Constant(plain=array) for name, array in network.constants.items()
@@ -85,8 +91,17 @@ def lower(network: Network) -> tuple[Sketch, Value]:
     values[network.input] = _entry(network, sketch)
     for op in network.ops:
         inputs = tuple(values[name] if name else None for name in op.inputs)
-        for name, value in zip(op.outputs, _run(op, inputs, sketch), strict=False):
+        results = _run(op, inputs, sketch)
+        if any(uses[name] for name in op.outputs[len(results) :]):
+            raise blocked(
+                op.place, "more than its first output is used", "use its first output only"
+            )
+        for name, value in zip(op.outputs, results, strict=False):
             values[name] = _marked(value, shared=uses[name] > 1)
+    if network.output not in values:
+        raise UserError(
+            f"nothing produces the network's output {network.output!r}; export it again"
+        )
     return sketch, values[network.output]
 
 
@@ -123,21 +138,20 @@ def _shape(value: Value) -> tuple[int, ...]:
 def _refuse_unknown(network: Network) -> None:
     """Refuse operators without a rule behind the first quantiser; before it the host runs them."""
     streaming = {network.input} if network.input in network.datatypes else set()
+    known = {"", *network.constants}
     unknown: list[Op] = []
     for op in network.ops:
-        touched = any(name in streaming for name in op.inputs)
-        starts = op.type in _QUANTISERS and not _constant_only(op, network)
-        if touched or starts:
+        if known.issuperset(op.inputs):
+            known.update(op.outputs)
+            continue
+        touched = not streaming.isdisjoint(op.inputs)
+        if touched or op.type in _QUANTISERS:
             streaming.update(op.outputs)
-        if touched and op.type not in RULES and op.type != "Shape":
+        if op.domain not in _DOMAINS or (touched and op.type not in (*RULES, "Shape")):
             unknown.append(op)
     if unknown:
         others = sorted({op.type for op in unknown} - {unknown[0].type})
         raise unknown_operator(unknown[0].place, tuple(others))
-
-
-def _constant_only(op: Op, network: Network) -> bool:
-    return all(name in network.constants for name in op.inputs if name)
 
 
 def _entry(network: Network, sketch: Sketch) -> Value:

@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from elasticdf.errors import InternalError
+from elasticdf.errors import InternalError, UserError
 from elasticdf.frontend.qonnx.values import Clip, Divide, Reals, Scale, Shift, Step, evaluate
 
 _SUSPICIOUS = 1e-6
@@ -87,6 +87,8 @@ def pull_back(steps: tuple[Step, ...], bounds: Bounds, channels: int) -> Thresho
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for step in reversed(steps):
             reals, rising = _through(step, reals, rising, bounds.reached)
+    if np.isnan(reals).any():
+        raise UserError("scales and offsets overflow double precision; train the network again")
     signed = np.where(rising, reals, -reals)
     thresholds = np.where(bounds.reached | np.isinf(signed), np.ceil(signed), np.floor(signed) + 1)
     _settle_ties(steps, bounds, signed, rising[:, 0], thresholds)

@@ -112,7 +112,7 @@ class Flow:
         order: (channels, height, width) if the network has flattened an image; constants then
             come in that order but the stream runs height, width, channels.
         shared: Whether more than one operator reads the stream.
-        normalised: Whether a softmax is pending behind the steps.
+        normalised: The softmax operator pending behind the steps; empty for none.
     """
 
     stream: str
@@ -121,7 +121,7 @@ class Flow:
     steps: tuple[Step, ...] = ()
     order: tuple[int, int, int] | None = None
     shared: bool = False
-    normalised: bool = False
+    normalised: str = ""
 
     @property
     def channels(self) -> int:
@@ -158,11 +158,13 @@ class Labels:
         flow: What is compared.
         count: How many indices.
         indices: False for the values TopK also returns.
+        kept: Whether the channel dimension stays.
     """
 
     flow: Flow
     count: int
     indices: bool = True
+    kept: bool = True
 
 
 Value: TypeAlias = Constant | Host | Flow | Average | Labels
