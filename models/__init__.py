@@ -15,13 +15,16 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from elasticdf.errors import UserError
 from models.cnv import cnv
 from models.mlp import digits, keywords
 from models.mobilenet import mobilenet_v1
 from models.resnet import resnet18_cifar, resnet50
+from models.samples import features, pixels, shades
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,7 @@ class ReferenceNetwork:
         activation_bits: Of most activations; 1 is bipolar.
         input_shape: Batch first, channels second.
         draw: Builds the model from the name of its graph and a seed.
+        sample: Makes an input from the shape and a seed.
     """
 
     name: str
@@ -45,6 +49,7 @@ class ReferenceNetwork:
     activation_bits: int
     input_shape: tuple[int, ...]
     draw: Callable[[str, int], onnx.ModelProto]
+    sample: Callable[[tuple[int, ...], int], NDArray[np.float32]]
 
     def to_json(self) -> dict[str, str | int | list[int]]:
         """Return the JSON form of the record."""
@@ -70,6 +75,7 @@ _NETWORKS = (
             draw=partial(
                 digits, hidden=hidden, weight_bits=weight_bits, activation_bits=activation_bits
             ),
+            sample=shades,
         )
         for family, hidden in (("tfc", 64), ("sfc", 256), ("lfc", 1024))
         for weight_bits, activation_bits in ((1, 1), (1, 2), (2, 2))
@@ -83,6 +89,7 @@ _NETWORKS = (
             activation_bits=activation_bits,
             input_shape=(1, 3, 32, 32),
             draw=partial(cnv, weight_bits=weight_bits, activation_bits=activation_bits),
+            sample=shades,
         )
         for weight_bits, activation_bits in ((1, 1), (1, 2), (2, 2))
     ),
@@ -94,6 +101,7 @@ _NETWORKS = (
         activation_bits=3,
         input_shape=(1, 1, 10, 49),
         draw=keywords,
+        sample=features,
     ),
     ReferenceNetwork(
         name="mobilenetv1-w4a4",
@@ -103,6 +111,7 @@ _NETWORKS = (
         activation_bits=4,
         input_shape=(1, 3, 224, 224),
         draw=partial(mobilenet_v1, bits=4),
+        sample=pixels,
     ),
     *(
         ReferenceNetwork(
@@ -113,6 +122,7 @@ _NETWORKS = (
             activation_bits=bits,
             input_shape=(1, 3, 32, 32),
             draw=partial(resnet18_cifar, bits=bits),
+            sample=pixels,
         )
         for bits in (2, 4)
     ),
@@ -125,6 +135,7 @@ _NETWORKS = (
             activation_bits=activation_bits,
             input_shape=(1, 3, 224, 224),
             draw=partial(resnet50, weight_bits=weight_bits, activation_bits=activation_bits),
+            sample=pixels,
         )
         for weight_bits, activation_bits in ((1, 2), (4, 4))
     ),
@@ -160,6 +171,16 @@ def build(name: str, seed: int = 0) -> onnx.ModelProto:
     """
     network = find(name)
     return network.draw(name.replace("-", "_"), seed)
+
+
+def sample(name: str, seed: int = 0) -> NDArray[np.float32]:
+    """Return an input such as a reference network's dataset would give.
+
+    Raises:
+        UserError: No network has that name.
+    """
+    network = find(name)
+    return network.sample(network.input_shape, seed)
 
 
 def export(name: str, path: str | Path, seed: int = 0) -> None:

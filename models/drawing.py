@@ -22,12 +22,18 @@ from models.grid import (
     lowest_bit,
     normal_odds,
     rounded,
+    sign_odds,
+    summed,
+    tap_presence,
     weight_step,
 )
 from models.signal import Grid, Signal, Sums
 
 _EPSILON = 2.0**-17
 """A power of two, so that variance 1 - epsilon makes every normalisation divide by exactly 1."""
+
+_LEAST_VARIANCE = 2.0**-6
+"""Of a level or a sum whose variance is needed as a divisor."""
 
 
 class Drawing(Canvas):
@@ -44,7 +50,7 @@ class Drawing(Canvas):
     def image(self) -> Signal:
         """Return the network's input as an image of 8-bit unsigned pixels."""
         self.annotate_input("UINT8")
-        odds = np.full(256, 1 / 256)
+        odds = np.full((1, 256), 1 / 256)
         return Signal(
             tensor="global_in",
             shape=self.shape("global_in"),
@@ -99,14 +105,27 @@ class Drawing(Canvas):
         *,
         balanced: bool = False,
     ) -> Integers:
-        """Draw weight levels, shape [channels, fan-in], for sums over that source."""
+        """Draw weight levels, shape [channels, fan-in], for sums over that source.
+
+        Balanced weights sum the expected source to about zero.
+        """
         high = int(source.levels[-1])
         low = -high - 1 if source.low < 0 else 0  # hardware sizes sums for the whole data type
+        against = _for_each_weight(source.mean, fan_in, np.ones(1)) if balanced else None
         return draw_weights(
-            self.random, (channels, fan_in), bits, (low, high), accumulator, balanced=balanced
+            self.random, (channels, fan_in), bits, (low, high), accumulator, against=against
         )
 
-    def sums(self, tensor: str, source: Signal, levels: Integers, step: float | Reals) -> Sums:
+    def sums(
+        self,
+        tensor: str,
+        source: Signal,
+        levels: Integers,
+        step: float | Reals,
+        presence: Reals | None = None,
+        *,
+        depthwise: bool = False,
+    ) -> Sums:
         """Describe the weighted sums a node computes, for the normalisation that follows.
 
         Args:
@@ -114,13 +133,22 @@ class Drawing(Canvas):
             source: What is summed.
             levels: The weights, shape [channels, fan-in].
             step: Of the weights; one value or one per channel.
+            presence: How often each tap of the window lies inside the image; None for always.
+            depthwise: Whether each channel sums over itself only.
         """
+        taps = np.ones(1) if presence is None else presence
+        mean, variance = (
+            moment[:, None] * taps
+            if depthwise
+            else _for_each_weight(moment, levels.shape[1] // taps.size, taps)
+            for moment in (source.mean, source.variance)
+        )
         return Sums(
             tensor=tensor,
             shape=self.shape(tensor),
             step=source.step * np.asarray(step, np.float64),
-            centre=np.rint(levels.sum(axis=1) * source.mean),
-            spread=np.sqrt((levels**2).sum(axis=1)) * source.deviation,
+            centre=np.rint((levels * mean).sum(axis=1)),
+            spread=np.sqrt(np.maximum((levels**2 * variance).sum(axis=1), _LEAST_VARIANCE)),
         )
 
     def convolution(
@@ -167,7 +195,8 @@ class Drawing(Canvas):
             pads=[padding] * 4,
             strides=[stride, stride],
         )
-        return self.sums(tensor, source, levels, step)
+        presence = tap_presence(source.shape[2], kernel, stride, padding)
+        return self.sums(tensor, source, levels, step, presence, depthwise=depthwise)
 
     def product(
         self, source: Signal, features: int, *, bits: int, accumulator: int | None = None
@@ -253,10 +282,11 @@ class Drawing(Canvas):
             epsilon=_EPSILON,
             momentum=0.9,
         )
-        sigma = float(np.mean(sums.spread * unit * gain / out))
-        odds = normal_odds(grid.low, grid.high, max(sigma, 1e-3), centre)
+        sigma, centres = sums.spread * unit * gain / out, bias / out
         if grid.bits == 1:
-            odds = np.array([0.5, 0.0, 0.5])
+            odds = sign_odds(sigma, centres)
+        else:
+            odds = normal_odds(grid.low, grid.high, sigma, centres)
         if not grid.signed:
             tensor = self.node("Relu", tensor, shape=sums.shape)
         shaped = out.reshape(1, -1, 1, 1) if np.ndim(step) else np.asarray(step, np.float64)
@@ -294,7 +324,7 @@ class Drawing(Canvas):
         return replace(
             one,
             tensor=self.node("Add", one.tensor, other.tensor, shape=one.shape),
-            odds=np.convolve(one.odds, other.odds),
+            odds=summed(one.odds, other.odds),
         )
 
     def largest(self, source: Signal, kernel: int, stride: int, padding: int = 0) -> Signal:
@@ -352,8 +382,8 @@ class Drawing(Canvas):
             rounding_mode="FLOOR",
         )
         dropped = max(0, sum_bits - bits)
-        sigma = max(source.deviation * size, 1e-3) / 2**dropped
-        centre = source.mean * size * size / 2**dropped
+        sigma = np.sqrt(np.maximum(source.variance, _LEAST_VARIANCE)) * size / 2**dropped
+        centre = source.mean * size * size / 2**dropped - (0.5 if dropped else 0.0)
         return Signal(
             tensor=tensor,
             shape=shape,
@@ -414,3 +444,8 @@ class Drawing(Canvas):
             beta=1.0,
             transB=1,
         )
+
+
+def _for_each_weight(moment: Reals, channels: int, taps: Reals) -> Reals:
+    """Repeat a moment of each channel for every tap; weights lie channel by channel."""
+    return np.outer(np.broadcast_to(moment, channels), taps).ravel()

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from elasticdf.errors import InternalError
 
@@ -66,7 +67,7 @@ def draw_weights(
     inputs: tuple[int, int],
     accumulator: int | None = None,
     *,
-    balanced: bool = False,
+    against: Reals | None = None,
 ) -> Integers:
     """Draw weight levels such that every channel has at least one weight that is not zero.
 
@@ -76,7 +77,7 @@ def draw_weights(
         bits: 1 gives -1 and 1; more give the narrow signed grid, uniform before rounding.
         inputs: Smallest and largest level of the input.
         accumulator: Width of the widest channel's sum, or None for whatever comes.
-        balanced: Whether the weights of a channel add up to about zero.
+        against: If given, an input, shape [fan-in], that every channel sums to about zero.
 
     Raises:
         InternalError: No weights of that shape give that accumulator width.
@@ -104,8 +105,8 @@ def draw_weights(
         weights[unfit] = fresh(int(unfit.sum()))
     else:
         raise InternalError(f"no {bits}-bit weights {shape} fit an accumulator of {accumulator}")
-    if balanced:
-        weights = _balanced(weights, top)
+    if against is not None:
+        weights = _balanced(weights, top, against)
     if accumulator is not None:
         weights[0] = _widened(weights, top, inputs, accumulator)
     return weights
@@ -116,11 +117,10 @@ def _density(usual_sum: float, accumulator: int, input_span: int) -> float:
     return 1.0 if filled < _USUAL_SHARE else _SPARSE_SHARE / filled
 
 
-def _balanced(weights: Integers, top: int) -> Integers:
-    """Spread each channel's excess over all its weights."""
-    share, rest = np.divmod(weights.sum(axis=1, keepdims=True), weights.shape[1])
-    evened: Integers = weights - share - (np.arange(weights.shape[1]) < rest)
-    return np.clip(evened, -top, top)
+def _balanced(weights: Integers, top: int, against: Reals) -> Integers:
+    """Take from each channel its share of that input, as evenly as whole numbers allow."""
+    excess = (weights @ against)[:, None] * against / (against @ against)
+    return np.clip(np.rint(weights - excess), -top, top).astype(np.int64)
 
 
 def _widened(weights: Integers, top: int, inputs: tuple[int, int], accumulator: int) -> Integers:
@@ -135,20 +135,62 @@ def _widened(weights: Integers, top: int, inputs: tuple[int, int], accumulator: 
     raise InternalError(f"weights {weights.shape} cannot need an accumulator of {accumulator} bits")
 
 
-def normal_odds(low: int, high: int, sigma: float, centre: float) -> Reals:
-    """Return the share of each level from low to high if a normal variable is rounded to them."""
+def normal_odds(low: int, high: int, sigma: Reals, centre: Reals) -> Reals:
+    """Return the share of each level from low to high if a normal variable is rounded to them.
+
+    Args:
+        low: Smallest level.
+        high: Largest level.
+        sigma: Standard deviation, in levels, shape [channels].
+        centre: Mean, in levels, shape [channels].
+
+    Returns:
+        Shape [channels, levels].
+    """
     edges = np.arange(low, high) + 0.5
-    below = [0.5 * (1 + math.erf((edge - centre) / (sigma * math.sqrt(2)))) for edge in edges]
-    return np.diff(np.array([0.0, *below, 1.0]))
+    below = ndtr((edges[None, :] - centre[:, None]) / sigma[:, None])
+    shares: Reals = np.diff(below, axis=1, prepend=0.0, append=1.0)
+    return shares
+
+
+def tap_presence(size: int, kernel: int, stride: int, padding: int) -> Reals:
+    """Return how often each tap of a sliding window lies inside the image, row by row.
+
+    Args:
+        size: Height and width of the image.
+        kernel: Of the window.
+        stride: In both directions.
+        padding: On each side.
+    """
+    starts = np.arange(-padding, size + padding - kernel + 1, stride)
+    inside = starts[:, None] + np.arange(kernel)
+    share = ((inside >= 0) & (inside < size)).mean(axis=0)
+    return np.outer(share, share).ravel()
+
+
+def sign_odds(sigma: Reals, centre: Reals) -> Reals:
+    """Return the shares of -1, 0 (none) and 1 if only the sign of a normal variable is kept."""
+    below = ndtr(-centre / sigma)
+    return np.stack([below, np.zeros_like(below), 1 - below], axis=1)
 
 
 def largest_of(odds: Reals, count: int) -> Reals:
     """Return the shares of the largest of that many independent levels."""
-    return np.diff(np.concatenate([[0.0], np.cumsum(odds) ** count]))
+    shares: Reals = np.diff(np.cumsum(odds, axis=1) ** count, axis=1, prepend=0.0)
+    return shares
+
+
+def summed(one: Reals, other: Reals) -> Reals:
+    """Return the shares of the sum of two independent levels that count from zero."""
+    shares = np.zeros((max(len(one), len(other)), one.shape[1] + other.shape[1] - 1))
+    for level in range(one.shape[1]):
+        shares[:, level : level + other.shape[1]] += one[:, level, None] * other
+    return shares
 
 
 def rounded(odds: Reals, ratio: float, highest: int) -> Reals:
     """Return the shares after levels 0.. are multiplied by the ratio, rounded and clipped."""
-    levels = np.minimum(np.rint(np.arange(odds.size) * ratio), highest).astype(np.int64)
-    shares: Reals = np.bincount(levels, weights=odds, minlength=highest + 1).astype(np.float64)
+    shares = np.zeros((len(odds), highest + 1))
+    for level in range(odds.shape[1]):
+        shares[:, min(round(level * ratio), highest)] += odds[:, level]
     return shares

@@ -52,7 +52,7 @@ def centred_input(drawing: Drawing, tensor: str, grid: Grid, step: float) -> Sig
         shape=shape,
         step=np.array(step),
         low=grid.low,
-        odds=used / used.sum(),
+        odds=(used / used.sum())[None, :],
     )
 
 
@@ -89,7 +89,7 @@ def keywords(name: str, seed: int) -> onnx.ModelProto:
         shape=(1, 490),
         step=np.array(1.0),
         low=features.low,
-        odds=normal_odds(features.low, features.high, 40.0, 0.0),
+        odds=normal_odds(features.low, features.high, np.array([40.0]), np.zeros(1)),
     )
     for accumulator in _KEYWORD_ACCUMULATORS:
         step = drawing.channel_steps(256, weight_step(signal.shape[1], 3))

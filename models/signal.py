@@ -43,7 +43,8 @@ class Signal:
         shape: Channels second, batch first.
         step: One value, or one per channel.
         low: The smallest level.
-        odds: Expected share of each level from ``low`` upwards.
+        odds: Expected share of each level from ``low`` upwards, shape [channels, levels]; one row
+            if all channels are alike.
     """
 
     tensor: str
@@ -55,7 +56,7 @@ class Signal:
     @property
     def levels(self) -> Integers:
         """Every level."""
-        return self.low + np.arange(self.odds.size)
+        return self.low + np.arange(self.odds.shape[1])
 
     @property
     def bits(self) -> int:
@@ -63,14 +64,14 @@ class Signal:
         return int(self.levels[-1]).bit_length()
 
     @property
-    def mean(self) -> float:
-        """Expected level."""
-        return float(self.odds @ self.levels)
+    def mean(self) -> Reals:
+        """Expected level of each row of ``odds``."""
+        return self.odds @ self.levels
 
     @property
-    def deviation(self) -> float:
-        """Standard deviation of the level."""
-        return float(np.sqrt(self.odds @ self.levels**2 - self.mean**2))
+    def variance(self) -> Reals:
+        """Variance of the level of each row of ``odds``."""
+        return self.odds @ self.levels**2 - self.mean**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

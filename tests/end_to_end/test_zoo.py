@@ -126,15 +126,6 @@ def test_layers_are_those_of_the_public_file(name: str, tmp_path: Path) -> None:
         assert ours.predecessors(layer.name) == theirs.predecessors(layer.name)
 
 
-def sample(name: str) -> NDArray[np.float32]:
-    random = np.random.default_rng(11)
-    shape = models.ZOO[name].input_shape
-    if name.startswith("kws"):
-        return random.normal(0, 40, shape).astype(np.float32)
-    pixels = random.integers(0, 256, shape).astype(np.float32)
-    return pixels if name.startswith(("mobilenet", "resnet")) else pixels / np.float32(255)
-
-
 def evaluate(model: bytes, value: NDArray[Any]) -> NDArray[np.float64]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -161,7 +152,7 @@ def entered(graph: Graph, value: NDArray[np.float32]) -> NDArray[Any]:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_integer_network_computes_what_qonnx_computes(name: str, tmp_path: Path) -> None:
-    value = sample(name)
+    value = models.sample(name)
     whole = scores(lowered(name, tmp_path), value)
     wrapper = ModelWrapper(models.build(name))
     (logits,) = execute_onnx(wrapper, {"global_in": value})["global_out"].astype(np.float64)

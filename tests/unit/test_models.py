@@ -176,3 +176,17 @@ def test_export_over_a_folder_leaves_no_draft(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Is a directory"):
         models.export("tfc-w1a1", path)
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_samples_are_what_the_input_takes(name: str) -> None:
+    sample = models.sample(name, 5)
+    assert sample.shape == models.ZOO[name].input_shape
+    assert sample.dtype == np.float32
+    np.testing.assert_array_equal(sample, models.sample(name, 5))
+    assert (sample != models.sample(name, 6)).any()
+    if name.startswith(("mobilenet", "resnet")):
+        assert set(np.unique(sample)) <= set(range(256))
+    elif not name.startswith("kws"):
+        assert 0 <= sample.min() < 0.2
+        assert 0.8 < sample.max() <= 1

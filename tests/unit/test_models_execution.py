@@ -22,18 +22,9 @@ EVERY = (*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in LONG))
 Values = dict[str, NDArray[Any]]
 
 
-def sample(name: str, random: np.random.Generator) -> NDArray[np.float32]:
-    """Return an input such as the network's dataset would give."""
-    shape = models.ZOO[name].input_shape
-    if name.startswith("kws"):
-        return random.normal(0, 40, shape).astype(np.float32)
-    pixels = random.integers(0, 256, shape).astype(np.float32)
-    return pixels if name.startswith(("mobilenet", "resnet")) else pixels / np.float32(255)
-
-
 def run(name: str, model: onnx.ModelProto, seed: int) -> Values:
     """Return every tensor of the network for one input."""
-    inputs = {"global_in": sample(name, np.random.default_rng(seed))}
+    inputs = {"global_in": models.sample(name, seed)}
     values: Values = execute_onnx(ModelWrapper(model), inputs, return_full_exec_context=True)
     return values
 
