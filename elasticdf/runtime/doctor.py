@@ -37,7 +37,8 @@ class Finding:
     """One thing looked at.
 
     Attributes:
-        topic: What it is for: ``python``, ``emulate``, ``serve``, ``mlperf``, ``build``, ``boards``.
+        topic: What it is for: ``python``, ``emulate``, ``serve``, ``mlperf``, ``build`` or
+            ``boards``.
         what: What was looked at.
         status: Whether it is there.
         found: What was found.
@@ -156,7 +157,7 @@ def _sockets(machine: Machine) -> Iterator[Finding]:
             what="socket buffers",
             status=Status.WARNING,
             found=f"{limit} bytes at most",
-            remedy=f"sysctl net.core.rmem_max={_RECEIVE_BUFFER_BYTES}, or emulated links lose packets",
+            remedy=f"sysctl net.core.rmem_max={_RECEIVE_BUFFER_BYTES}, or links may lose packets",
         )
 
 

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
 import numpy as np
@@ -231,8 +232,13 @@ class Resource:
         self._deployment = manifest.deployment if manifest else None
         ids = [entry.board for entry in manifest.entries] if manifest else range(len(binaries))
         self._ids = tuple(ids)
-        for board, binary, number in zip(self.boards, binaries, self._ids, strict=True):
-            board.program(binary.xclbin, self._deployment, number)
+        with ThreadPoolExecutor(len(self.boards)) as pool:
+            jobs = [
+                pool.submit(board.program, binary.xclbin, self._deployment, number)
+                for board, binary, number in zip(self.boards, binaries, self._ids, strict=True)
+            ]
+            for job in jobs:
+                job.result()
         self._topology = Topology.of(binary.xclbin.memories for binary in binaries)
         self._set_up_network()
 

@@ -1,8 +1,8 @@
 """The link adapters of an emulated board: a stream into packets, packets into a stream.
 
 The protocol is that of the adapters in ``codegen/link_rtl`` (``docs/link.md``): numbered packets,
-credits, and resynchronisation at the next frame after a loss. Frames are delivered whole or not at
-all; every frame that is not is counted and reported.
+credits, and resynchronisation at the next frame after a loss. What is lost of a frame is filled
+with zeros, so that the frames after it stay in place; every such frame is counted and reported.
 """
 
 from __future__ import annotations
@@ -239,6 +239,7 @@ class Receiver:
         self._report = report
         self._position = 0
         self._frame = 0
+        self._lost_beats = 0
         self._partial: bytearray | None = None
         self._trains: deque[Train] = deque()
         self._closed = False
@@ -345,9 +346,19 @@ class Receiver:
             return False
         if ahead:
             self._position += ahead
-            self._partial = None
+            self._lost_beats += ahead
             self._report(f"{ahead} beats of 64 bytes never arrived")
+            self._complete_broken()
         return True
+
+    def _complete_broken(self) -> None:
+        """End a frame that had begun with zeros, so that those after it stay where they belong."""
+        if self._partial is not None:
+            frame = self._partial.ljust(self._size, b"\0")[: self._size]
+            self._partial = None
+            self._frame += 1
+            self.counters.lost_frames += 1
+            self._deliver(np.frombuffer(frame, np.uint8)[None, :], whole=False)
 
     def _extend(self, data: NDArray[np.uint8], headers: Headers, index: int) -> None:
         if headers.first[index]:
@@ -357,26 +368,33 @@ class Receiver:
             return  # the rest of a frame whose start was lost
         self._partial += data.tobytes()
         if headers.last[index]:
+            if len(self._partial) != self._size:
+                self._report(
+                    f"a frame of {len(self._partial)} bytes arrived, {self._size} are expected"
+                )
+                self._complete_broken()
+                return
             frame, self._partial = self._partial, None
             self._frame += 1
-            if len(frame) != self._size:
-                self._lose(1, f"a frame of {len(frame)} bytes arrived, {self._size} are expected")
-                return
             self._deliver(np.frombuffer(frame, np.uint8)[None, :])
 
     def _expect(self, frame: int) -> None:
+        """Put zeros in the place of frames of which nothing arrived."""
         missing = (frame - self._frame) & 0xFFFF
-        if missing and missing < _HALF:
-            self._frame += missing
-            self._lose(missing, f"{missing} frames are lost")
+        if not missing:
+            return
+        self.counters.lost_frames += missing
+        self._frame += missing
+        self._report(f"{missing} frames are lost")
+        possible = self._lost_beats // FrameCut(self._size).beats + 1
+        for _ in range(min(missing, possible)):
+            self._deliver(np.zeros((1, self._size), np.uint8), whole=False)
+        self._lost_beats = 0
 
-    def _lose(self, frames: int, sentence: str) -> None:
-        self.counters.lost_frames += frames
-        self._report(sentence)
-
-    def _deliver(self, data: NDArray[np.uint8]) -> None:
+    def _deliver(self, data: NDArray[np.uint8], *, whole: bool = True) -> None:
         self._target.put(unpack(data, self._port))
-        self.counters.frames += len(data)
+        if whole:
+            self.counters.frames += len(data)
 
     def _credit(self, fresh: bool) -> None:
         prefix = self._prefix(self.row)
