@@ -30,7 +30,7 @@ class _Parser(argparse.ArgumentParser):
     """Raises instead of printing usage, so that every error is one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{self.prog}: {message}; see {self.prog} --help")
+        raise UserError(f"{message}; see {self.prog} --help")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

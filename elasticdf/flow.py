@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,12 @@ from elasticdf.artifact.lint import LintReport
 from elasticdf.artifact.lint import lint as lint_artifact
 from elasticdf.artifact.manifest import Loader
 from elasticdf.artifact.opening import open_artifact
+from elasticdf.costs.calibrate import Calibration
+from elasticdf.costs.calibrate import calibrate as calibrate_costs
 from elasticdf.costs.network import NetworkEstimate, estimate_network
 from elasticdf.costs.profile import load_profile
+from elasticdf.costs.profile_file import to_toml
+from elasticdf.costs.reports import read_report
 from elasticdf.errors import InfeasibleError, UserError
 from elasticdf.frontend.specialise import specialise
 from elasticdf.hardware.cluster import AutoTarget, Cluster, parse_target
@@ -55,6 +60,10 @@ from elasticdf.rundir import (
     sha256,
     write_project,
 )
+from elasticdf.runtime.coral.server import ServeReport
+from elasticdf.runtime.coral.server import serve as serve_artifacts
+from elasticdf.runtime.doctor import DoctorReport, examine
+from elasticdf.runtime.mlperf.benchmark import MlperfOptions, MlperfReport, run_mlperf
 from elasticdf.runtime.run import RunReport, read_input, run_artifact
 from partitioner import search
 from partitioner.plan import Mode, Plan
@@ -440,3 +449,60 @@ def list_installed(root: Path) -> repository.Listing:
 def remove(checksum: str, root: Path) -> repository.Installed:
     """Take an artifact out of a local repository."""
     return repository.remove(checksum, root)
+
+
+def doctor() -> DoctorReport:
+    """Return what this machine has and lacks."""
+    return examine()
+
+
+def serve(artifacts: tuple[Path, ...], root: Path, ready: Callable[[ServeReport], None]) -> None:
+    """Serve artifacts to the orchestrator's client until interrupted."""
+    serve_artifacts(artifacts, root, ready)
+
+
+def mlperf(
+    artifact: Path, options: MlperfOptions, *, inputs: Path | None, samples: int, logs: Path
+) -> MlperfReport:
+    """Run LoadGen against an artifact; in accuracy mode compare with the whole network.
+
+    Raises:
+        UserError: LoadGen or the client is not installed, or the artifact cannot be used.
+    """
+    frames = None if inputs is None else read_input(inputs)
+    whole = _unpartitioned(artifact) if options.accuracy else None
+    return run_mlperf(artifact, frames, options, logs, whole_model=whole, sample_count=samples)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrateOptions:
+    """A request to correct a cost profile by reports of one network's builds."""
+
+    reports: tuple[Path, ...]
+    output: Path
+    model: str
+    folding: Path | None
+    board: str
+    base: str
+
+
+def calibrate(options: CalibrateOptions) -> Calibration:
+    """Correct a cost profile by what builds took and write the new one.
+
+    Raises:
+        UserError: A report cannot be read or does not belong to the model.
+    """
+    part = fpga_part(load_board(options.board).part)
+    graph = specialise(load_network(options.model).graph, part)
+    if options.folding is not None:
+        graph = folding.apply_folding(graph, read_json(options.folding))
+    base = load_profile(options.base)
+    result = calibrate_costs(
+        [(graph, read_report(path)) for path in options.reports],
+        base=base,
+        part=part,
+        name=options.output.stem,
+        origin={"source": ", ".join(path.name for path in options.reports), "part": part.name},
+    )
+    _write(options.output, to_toml(result.profile, base).encode())
+    return result

@@ -6,10 +6,10 @@ from elasticdf.commands.artifacts import INSPECT, INSTALL, LINT, LIST, REMOVE
 from elasticdf.commands.building import BUILD, PACKAGE
 from elasticdf.commands.command import Command
 from elasticdf.commands.demo import DEMO
-from elasticdf.commands.knowledge import BOARDS, NETWORKS
-from elasticdf.commands.models import ESTIMATE
+from elasticdf.commands.knowledge import BOARDS, DOCTOR, NETWORKS
+from elasticdf.commands.models import CALIBRATE, ESTIMATE
 from elasticdf.commands.planning import PARTITION
-from elasticdf.commands.running import RUN
+from elasticdf.commands.running import MLPERF, RUN, SERVE
 
 COMMANDS: tuple[Command, ...] = (
     ESTIMATE,
@@ -22,7 +22,11 @@ COMMANDS: tuple[Command, ...] = (
     LIST,
     REMOVE,
     RUN,
+    SERVE,
+    MLPERF,
+    CALIBRATE,
     BOARDS,
     NETWORKS,
+    DOCTOR,
     DEMO,
 )

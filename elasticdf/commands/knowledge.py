@@ -69,8 +69,12 @@ def _networks(options: Namespace, report: Report) -> CommandResult:
 def _doctor(options: Namespace, report: Report) -> CommandResult:
     del options
     report("looking around")
-    findings = flow.doctor()
-    return CommandResult(document=findings.to_json(), text=findings.to_text())
+    seen = flow.doctor()
+    rows = [(f.topic, f.what, f.status.value, f.found, f.remedy) for f in seen.findings]
+    return CommandResult(
+        document=seen.to_json(),
+        text=table(("for", "what", "status", "found", "what to do"), rows),
+    )
 
 
 BOARDS = Command(

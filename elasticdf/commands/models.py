@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
 from elasticdf import flow
 from elasticdf.commands.arguments import (
@@ -14,7 +15,10 @@ from elasticdf.commands.arguments import (
 )
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.commands.estimate_table import estimate_table
+from elasticdf.costs.calibrate import Calibration
 from elasticdf.progress import Report
+from elasticdf.records import encode
+from elasticdf.table import table
 
 
 def _estimate_arguments(parser: ArgumentParser) -> None:
@@ -46,14 +50,50 @@ def _estimate(options: Namespace, report: Report) -> CommandResult:
 
 
 def _calibrate_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("reports", nargs="+", type=existing_file, metavar="REPORT")
+    parser.add_argument(
+        "reports",
+        nargs="+",
+        type=existing_file,
+        metavar="REPORT",
+        help="FINN's post_synth_resources.json, or Vivado's hierarchical utilisation",
+    )
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE")
+    parser.add_argument("--model", required=True, metavar="MODEL", help="what was built")
+    parser.add_argument("--folding", type=existing_file, metavar="FILE", help="as it was built")
+    parser.add_argument("--board", default="u250", help="whose part it was built for")
+    parser.add_argument("--base", default="calibrated", metavar="PROFILE", help="what to correct")
 
 
 def _calibrate(options: Namespace, report: Report) -> CommandResult:
     report("fitting")
-    result = flow.calibrate(tuple(options.reports), options.output)
-    return CommandResult(document=result.to_json(), text=result.to_text())
+    result = flow.calibrate(
+        flow.CalibrateOptions(
+            reports=tuple(options.reports),
+            output=options.output,
+            model=options.model,
+            folding=options.folding,
+            board=options.board,
+            base=options.base,
+        )
+    )
+    rows = [
+        (entry.op_type, entry.resource, entry.layers, entry.before, entry.after)
+        for entry in result.residuals
+    ]
+    text = table(("layers of", "resource", "count", "error before", "after"), rows)
+    notes = "".join(f"\nnote: {note}" for note in result.notes)
+    return CommandResult(
+        document=_calibration_document(result), text=f"{text}{notes}\nwrote {options.output}"
+    )
+
+
+def _calibration_document(result: Calibration) -> dict[str, Any]:
+    return {
+        "schema": "elasticdf.calibration/1",
+        "profile": result.profile.name,
+        "residuals": [encode(entry) for entry in result.residuals],
+        "notes": list(result.notes),
+    }
 
 
 ESTIMATE = Command(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -9,6 +11,10 @@ from elasticdf import flow
 from elasticdf.commands.arguments import existing_file, positive_number, positive_seconds
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.progress import Report
+from elasticdf.runtime.coral.server import ServeReport
+from elasticdf.runtime.mlperf.benchmark import MlperfOptions, Scenario
+
+log = logging.getLogger(__name__)
 
 
 def _run_arguments(parser: ArgumentParser) -> None:
@@ -39,43 +45,67 @@ def _run(options: Namespace, report: Report) -> CommandResult:
 
 def _serve_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("artifact", type=Path, nargs="+", metavar="ARTIFACT")
-    parser.add_argument("--root", type=Path, metavar="DIR", help="socket DIR/run/coral.sock")
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=Path(os.environ.get("INACCEL", "/var/lib/inaccel")),
+        metavar="DIR",
+        help="the socket is DIR/run/coral.sock; clients set INACCEL=DIR (default $INACCEL)",
+    )
 
 
 def _serve(options: Namespace, report: Report) -> CommandResult:
     report("starting the boards")
-    served = flow.serve(tuple(options.artifact), options.root)
-    return CommandResult(document=served.to_json(), text=served.to_text())
+    served: list[ServeReport] = []
+
+    def ready(answering: ServeReport) -> None:
+        report(f"serving {', '.join(answering.accelerators)} on {answering.socket}")
+        log.info("serving on %s", answering.socket)
+        served.append(answering)
+
+    flow.serve(tuple(options.artifact), options.root, ready)
+    return CommandResult(document=served[0].to_json(), text="stopped")
 
 
 def _mlperf_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
-    parser.add_argument(
-        "--scenario",
-        required=True,
-        choices=("SingleStream", "MultiStream", "Offline", "Server"),
-    )
+    parser.add_argument("--scenario", required=True, choices=[s.value for s in Scenario])
     parser.add_argument("--accuracy", action="store_true", help="accuracy mode")
     parser.add_argument("--duration", type=positive_seconds, default=10.0, metavar="SECONDS")
-    parser.add_argument("--qps", type=positive_seconds, metavar="N", help="expected or target rate")
+    parser.add_argument("--queries", type=positive_number, default=100, metavar="N")
+    parser.add_argument("--qps", type=positive_seconds, metavar="N", help="default: measured first")
+    parser.add_argument("--latency", type=positive_seconds, default=0.1, metavar="SECONDS")
     parser.add_argument("--samples", type=positive_number, default=64, metavar="N")
     parser.add_argument("--inputs", type=existing_file, metavar="IN.npy", help="default: generated")
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder for the logs")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("mlperf"), metavar="DIR", help="for the logs"
+    )
 
 
 def _mlperf(options: Namespace, report: Report) -> CommandResult:
     report(f"LoadGen, {options.scenario}")
     result = flow.mlperf(
         options.artifact,
-        scenario=options.scenario,
-        accuracy=options.accuracy,
-        duration_seconds=options.duration,
-        queries_per_second=options.qps,
-        samples=options.samples,
+        MlperfOptions(
+            scenario=Scenario(options.scenario),
+            accuracy=options.accuracy,
+            seconds=options.duration,
+            queries=options.queries,
+            expected_fps=options.qps,
+            latency_seconds=options.latency,
+        ),
         inputs=options.inputs,
-        output=options.output,
+        samples=options.samples,
+        logs=options.output,
     )
-    return CommandResult(document=result.to_json(), text=result.to_text())
+    lines = [f"{name}: {value}" for name, value in result.summary]
+    if result.exact is not None:
+        lines.append(
+            f"{result.exact} of {result.answers} answers equal the whole network bit for bit"
+        )
+    return CommandResult(
+        document=result.to_json(), text="\n".join((*lines, f"logs: {result.logs}"))
+    )
 
 
 RUN = Command(

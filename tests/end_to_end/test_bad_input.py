@@ -1,0 +1,168 @@
+"""Whatever is wrong: one sentence that says what to do, exit code 2, nothing left on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import models
+from tests.end_to_end.command_line import elasticdf
+
+TARGET = ("--target", "2xu280")
+
+
+def not_onnx(path: Path) -> None:
+    path.write_text("hello")
+
+
+def truncated(path: Path) -> None:
+    content = models.build("tfc-w1a1").SerializeToString()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def float_only(path: Path) -> None:
+    weights = np.ones((8, 4), np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"], name="dense")],
+        "float_only",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    opset = [helper.make_opsetid("", 13)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+
+
+def unsupported_operator(path: Path) -> None:
+    model = models.build("tfc-w2a2")
+    norm = next(node for node in model.graph.node if node.op_type == "BatchNormalization")
+    position = list(model.graph.node).index(norm)
+    for node in model.graph.node:
+        for index, name in enumerate(node.input):
+            if name == norm.output[0]:
+                node.input[index] = "odd"
+    odd = helper.make_node("Erf", [norm.output[0]], ["odd"], name="my_erf")
+    model.graph.node.insert(position + 1, odd)
+    onnx.save(model, path)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (not_onnx, ("not an ONNX model", "export it again")),
+        (truncated, ("cut short", "export it again")),
+        (float_only, ("not quantised", "train it quantised")),
+        (unsupported_operator, ("Erf 'my_erf'", "cannot become hardware", "replace it")),
+    ],
+)
+def test_a_bad_model_is_one_sentence(
+    tmp_path: Path, make: Callable[[Path], None], words: tuple[str, ...]
+) -> None:
+    make(tmp_path / "net.onnx")
+    ran = elasticdf("partition", tmp_path / "net.onnx", *TARGET, "-o", tmp_path / "out")
+    assert ran.code == 2
+    assert ran.out == ""
+    assert ran.err.count("\n") == 1
+    assert "net.onnx" in ran.err
+    for word in words:
+        assert word in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
+
+
+ONE_BOARD_LOOSE = """
+[[board]]
+board = "u280"
+[[board]]
+board = "u280"
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--target", "2xu281"), ("u281", "did you mean u280")),
+        (("--target", "0xu280"), ("0xu280",)),
+        (("--target", "nosuch.toml"), ("nosuch.toml",)),
+        ((*TARGET, "--fps", "0"), ("--fps", "positive number, or max")),
+        ((*TARGET, "--fps", "-3"), ("--fps",)),
+        ((*TARGET, "--fps", "1e30"), ("--fps", "positive number, or max")),
+        ((*TARGET, "--fps", "nan"), ("--fps", "not a finite number")),
+        ((*TARGET, "--clock", "200"), ("--clock", "200MHz")),
+        ((*TARGET, "--anchor", "NO_0=0"), ("no layer 'NO_0'",)),
+        ((*TARGET, "--anchor", "MVAU_hls_0=9"), ("no board 9", "boards are 0 to 1")),
+        ((*TARGET, "--anchor", "MVAU_hls_0=0.SLR9"), ("SLR9",)),
+        ((*TARGET, "--anchor", "MVAU_hls_0"), ("LAYER=BOARD",)),
+        (
+            (*TARGET, "--anchor", "MVAU_hls_0=0", "--anchor", "MVAU_hls_0=1"),
+            ("MVAU_hls_0", "contradict"),
+        ),
+        ((*TARGET, "--together", "MVAU_hls_0,NO_1"), ("NO_1",)),
+        ((*TARGET, "--limit", "lut=2"), ("at most 1",)),
+        ((*TARGET, "--limit", "lutt=0.5"), ("lutt",)),
+        ((*TARGET, "--costs", "nosuch"), ("nosuch",)),
+        ((*TARGET, "--replicas", "0"), ("--replicas",)),
+        ((*TARGET, "--folding", "nosuch.json"), ("nosuch.json",)),
+    ],
+)
+def test_a_bad_request_is_one_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    ran = elasticdf("partition", "zoo:tfc-w1a1", *arguments, "-o", tmp_path / "out")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.count("\n") == 1
+    for word in words:
+        assert word in ran.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cluster_with_a_loose_board_is_refused_where_the_network_is_needed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "c.toml").write_text(ONE_BOARD_LOOSE)
+    arguments = ("--target", tmp_path / "c.toml", "-o", tmp_path / "out")
+    ran = elasticdf("partition", "zoo:tfc-w1a1", "--mode", "hw", *arguments)
+    assert ran.code == 2
+    assert "nothing connects it to board 0; add a cable or a switch" in ran.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_output_must_be_ours_and_of_this_network(tmp_path: Path) -> None:
+    target = ("--target", "u50", "--fps", "1000")
+    file = tmp_path / "file"
+    file.write_text("mine")
+    assert "is a file" in elasticdf("partition", "zoo:tfc-w1a1", *target, "-o", file).err
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.tex").write_text("mine")
+    ran = elasticdf("partition", "zoo:tfc-w1a1", *target, "-o", foreign)
+    assert ran.code == 2
+    assert "not made by elasticdf" in ran.err
+    assert [path.name for path in foreign.iterdir()] == ["thesis.tex"]
+
+    ours = tmp_path / "ours"
+    assert elasticdf("partition", "zoo:tfc-w1a1", *target, "-o", ours).code == 0
+    before = {p: p.read_bytes() for p in ours.rglob("*") if p.is_file()}
+    ran = elasticdf("partition", "zoo:tfc-w2a2", *target, "-o", ours)
+    assert ran.code == 2
+    assert "the project of another network" in ran.err
+    assert before == {p: p.read_bytes() for p in ours.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("command", ["build", "package"])
+def test_later_steps_want_a_project(tmp_path: Path, command: str) -> None:
+    extra = ("--emulate",) if command == "build" else ()
+    ran = elasticdf(command, tmp_path, *extra)
+    assert ran.code == 2
+    assert "is not a project folder" in ran.err
+    assert "elasticdf partition" in ran.err
+
+
+def test_a_misspelt_command_is_one_sentence() -> None:
+    ran = elasticdf("partitoin")
+    assert ran.code == 2
+    assert ran.err.count("\n") == 1

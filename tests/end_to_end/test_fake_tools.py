@@ -1,0 +1,234 @@
+"""Whole projects built with stand-ins for FINN, v++ and vivado, down to binaries.
+
+The stand-ins (tests/fake_tools) check how they are called and refuse what the real tools would.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import models
+from codegen.build_plan import BuildPlan
+from codegen.finn.model import write_model
+from elasticdf import frontend
+from elasticdf.artifact.deployment import Deployment
+from elasticdf.ir import Graph
+from partitioner.plan import Mode
+from tests.placed import chain, diamond
+from tests.projects import emit
+from tests.truth import ROOT
+
+FAKES = ROOT / "tests/fake_tools"
+VNX_MAKEFILE = """
+all:
+\tmkdir -p _x.$(DEVICE)
+\t{command}
+"""
+
+
+def _vnx(folder: Path) -> Path:
+    """Lay out a VNx checkout whose makefiles write fake kernel objects."""
+    mac = {"inputs": ["S_AXIS"], "outputs": ["M_AXIS"], "memory": []}
+    layer = {
+        "kernel": "networklayer",
+        "inputs": ["S_AXIS_sk2nl", "S_AXIS_eth2nl"],
+        "outputs": ["M_AXIS_nl2sk", "M_AXIS_nl2eth"],
+        "memory": [],
+    }
+    commands = {
+        "Ethernet": (
+            "printf '%s' '" + json.dumps({"kernel": "cmac_$(INTERFACE)", **mac}) + "'"
+            " > _x.$(DEVICE)/cmac_$(INTERFACE).xo"
+        ),
+        "NetLayers": f"printf '%s' '{json.dumps(layer)}' > _x.$(DEVICE)/networklayer.xo",
+    }
+    for name, command in commands.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "Makefile").write_text(VNX_MAKEFILE.format(command=command))
+    (folder / "Ethernet/post_sys_link.tcl").touch()
+    for variant in ("HBM", "noHBM"):
+        path = folder / f"NetLayers/100G-fpga-network-stack-core/synthesis_results_{variant}"
+        path.mkdir(parents=True)
+    return folder
+
+
+def _as_finn_makes_it(graph: Graph) -> bytes:
+    """Return the graph as FINN's front end would leave it: other names, not yet specialised."""
+    model = write_model(graph)
+    renamed: dict[str, str] = {}
+    for number, node in enumerate(model.graph.node):
+        node.op_type = node.op_type.removesuffix("_hls").removesuffix("_rtl")
+        node.domain = "finn.custom_op.fpgadataflow"
+        node.name = f"{node.op_type}_{100 + number}"
+        for index, tensor in enumerate(node.output):
+            renamed[tensor] = node.output[index] = f"finn_{number}_{index}"
+        for index, tensor in enumerate(node.input):
+            node.input[index] = renamed.get(tensor, tensor)
+    for values in (model.graph.output, model.graph.value_info):
+        for value in values:
+            value.name = renamed.get(value.name, value.name)
+    for annotation in model.graph.quantization_annotation:
+        annotation.tensor_name = renamed.get(annotation.tensor_name, annotation.tensor_name)
+    del model.opset_import[1:]
+    model.opset_import.add(domain="finn.custom_op.fpgadataflow", version=1)
+    return model.SerializeToString(deterministic=True)
+
+
+class Project:
+    """A project on disk and the environment in which its Makefile finds the stand-ins."""
+
+    def __init__(self, files: BuildPlan, folder: Path, network: bytes) -> None:
+        self.folder = folder / "project"
+        files.write(self.folder)
+        (self.folder / "network.onnx").write_bytes(network)
+        self.log = folder / "calls.jsonl"
+        self.log.touch()
+        (folder / "build").mkdir()
+        self.vnx = _vnx(folder / "vnx")
+        self.environment = {
+            **os.environ,
+            "PATH": f"{FAKES / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": f"{FAKES / 'python'}:{ROOT}",
+            "FAKE_LOG": str(self.log),
+            "FAKE_BUILD_DIR": str(folder / "build"),
+        }
+
+    def make(self, *targets: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["make", "-j2", f"VNX={self.vnx}", *targets],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def calls(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+def _from_qonnx(name: str, folder: Path) -> tuple[Graph, bytes]:
+    path = folder / f"{name}.onnx"
+    models.export(name, path)
+    content, graph = frontend.load_with_model(path)
+    return graph, content
+
+
+def _project(
+    graph: Graph, target: str, mode: Mode, folder: Path, network: bytes | None = None
+) -> tuple[Deployment, Project]:
+    content = network or write_model(graph).SerializeToString(deterministic=True)
+    deployment, files = emit(graph, target, mode, network=content)
+    return deployment, Project(files, folder, content)
+
+
+@pytest.mark.parametrize(
+    ("target", "mode"), [("2xu280", Mode.HARDWARE), ("u50", Mode.DATA_PARALLEL)]
+)
+def test_a_finn_graph_builds(target: str, mode: Mode, tmp_path: Path) -> None:
+    deployment, project = _project(chain(3), target, mode, tmp_path)
+    result = project.make("boards")
+    assert result.returncode == 0, result.stderr
+    for board in deployment.boards:
+        assert (project.folder / f"board{board.id}" / board.binary).is_file()
+    links = [call for call in project.calls() if "v++" in call]
+    assert len(links) == len(deployment.boards)
+    before = len(project.calls())
+    assert project.make("boards").returncode == 0
+    assert len(project.calls()) == before, "nothing changed, nothing is built again"
+
+
+def test_only_what_depends_on_a_change_is_built_again(tmp_path: Path) -> None:
+    _, project = _project(chain(2), "u50", Mode.DATA_PARALLEL, tmp_path)
+    assert project.make("boards").returncode == 0
+    before = len(project.calls())
+    (project.folder / "board0/link.cfg").touch()
+    assert project.make("boards").returncode == 0
+    assert [set(call) for call in project.calls()[before:]] == [{"v++", "kernels"}]
+
+
+def test_a_failing_step_shows_its_log_and_leaves_no_output(tmp_path: Path) -> None:
+    deployment, project = _project(chain(2), "u50", Mode.DATA_PARALLEL, tmp_path)
+    cfg = project.folder / "board0/link.cfg"
+    cfg.write_text(cfg.read_text().replace("stream_connect=idma", "stream_connect=typo", 1))
+    result = project.make("boards")
+    assert result.returncode != 0
+    assert "typo_seg_r0_s0.m_axis_0 belongs to no nk" in result.stderr
+    assert not (project.folder / "board0" / deployment.boards[0].binary).exists()
+
+
+def test_bipolar_weights_stay_bipolar(tmp_path: Path) -> None:
+    graph, _ = _from_qonnx("tfc-w1a2", tmp_path)
+    finn = write_model(graph).SerializeToString(deterministic=True)
+    _, project = _project(graph, "u50", Mode.DATA_PARALLEL, tmp_path, finn)
+    result = project.make("boards")
+    assert result.returncode == 0, result.stderr
+    names = [call.get("finn") for call in project.calls()]
+    assert "MinimizeWeightBitWidth" in names
+
+
+def test_a_plan_from_qonnx_is_matched_to_finns_graph(tmp_path: Path) -> None:
+    graph, content = _from_qonnx("tfc-w2a2", tmp_path)
+    _, project = _project(graph, "2xu280", Mode.HARDWARE, tmp_path, content)
+    (tmp_path / "finn.onnx").write_bytes(_as_finn_makes_it(graph))
+    project.environment["FAKE_FINN_GRAPH"] = str(tmp_path / "finn.onnx")
+    result = project.make("boards")
+    assert result.returncode == 0, result.stderr
+    matched = json.loads((project.folder / "finn/matched.json").read_text())
+    assert matched == {
+        layer.name: layer.name.replace("_hls", "").replace("_rtl", "") for layer in graph
+    }
+
+
+def test_a_plan_that_does_not_fit_stops_with_a_list(tmp_path: Path) -> None:
+    graph, content = _from_qonnx("tfc-w2a2", tmp_path)
+    _, project = _project(graph, "u50", Mode.DATA_PARALLEL, tmp_path, content)
+    layers = list(graph.layers)
+    layers[1] = layers[1].with_attributes({"MH": 32})
+    (tmp_path / "finn.onnx").write_bytes(_as_finn_makes_it(replace(graph, layers=tuple(layers))))
+    project.environment["FAKE_FINN_GRAPH"] = str(tmp_path / "finn.onnx")
+    result = project.make("boards")
+    assert result.returncode != 0
+    assert "the plan does not fit the graph FINN made of the network" in result.stderr
+    assert f"{layers[1].name}, FINN's MVAU_1: MH is 64 in the plan, 32 in FINN" in result.stderr
+    assert not (project.folder / "finn/graph.onnx").exists()
+
+
+def test_forks_are_matched_by_their_branches(tmp_path: Path) -> None:
+    graph = diamond(2)
+    _, qonnx = _from_qonnx("tfc-w2a2", tmp_path)
+    _, project = _project(graph, "2xu280", Mode.HARDWARE, tmp_path, qonnx)
+    (tmp_path / "finn.onnx").write_bytes(_as_finn_makes_it(graph))
+    project.environment["FAKE_FINN_GRAPH"] = str(tmp_path / "finn.onnx")
+    result = project.make("boards")
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("network", "target", "mode"),
+    [
+        ("mobilenetv1-w4a4", "2xu280", Mode.HARDWARE),
+        ("mobilenetv1-w4a4", "2xu280", Mode.TRANSPARENT),
+        ("mobilenetv1-w4a4", "2xu280", Mode.SOFTWARE),
+        ("mobilenetv1-w4a4", "2xu280", Mode.DATA_PARALLEL),
+        ("resnet50-w1a2", "3xu280", Mode.HARDWARE),
+    ],
+)
+def test_the_big_networks_build(network: str, target: str, mode: Mode, tmp_path: Path) -> None:
+    graph, content = _from_qonnx(network, tmp_path)
+    deployment, project = _project(graph, target, mode, tmp_path, content)
+    (tmp_path / "finn.onnx").write_bytes(_as_finn_makes_it(graph))
+    project.environment["FAKE_FINN_GRAPH"] = str(tmp_path / "finn.onnx")
+    result = project.make("boards")
+    assert result.returncode == 0, result.stderr
+    for board in deployment.boards:
+        assert (project.folder / f"board{board.id}" / board.binary).is_file()
