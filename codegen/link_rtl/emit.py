@@ -207,6 +207,8 @@ def _sender(adapter: Sender) -> Kernel:
             ("TRANSFERS", adapter.transfers),
             ("ROW", adapter.row),
             ("WINDOW_BEATS", adapter.window_beats),
+            ("PROBE_CYCLES", adapter.probe_cycles),
+            ("RESTART_CYCLES", adapter.restart_cycles),
         ),
         connections=(*_wired(streams, s_axis_0="s_axis"), ("values", "values")),
     )

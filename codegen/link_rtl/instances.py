@@ -31,6 +31,8 @@ class Sender:
         transfers: Per frame.
         row: Of the socket table.
         window_beats: Most 64-byte beats on the way without credit.
+        restart_cycles: Silence after a reset, longer than any packet can be on the way.
+        probe_cycles: Wait for credit before asking, longer than a round trip.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Sender:
     transfers: int
     row: int
     window_beats: int
+    restart_cycles: int = 16384
+    probe_cycles: int = 16384
 
     def __post_init__(self) -> None:
         _check(self)
