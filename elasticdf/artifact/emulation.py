@@ -35,16 +35,20 @@ class _Index:
 
 
 def pack_segments(segments: Mapping[str, bytes]) -> bytes:
-    """Return the section's content.
+    """Return the section's content; replicas of a segment are held once.
 
     Args:
         segments: ONNX bytes by compute kernel.
     """
-    records = tuple(SegmentRecord(kernel=name, member=f"{name}.onnx") for name in sorted(segments))
+    members: dict[bytes, str] = {}
+    for name in sorted(segments):
+        members.setdefault(segments[name], f"{name}.onnx")
+    records = tuple(
+        SegmentRecord(kernel=name, member=members[segments[name]]) for name in sorted(segments)
+    )
     index = encode(_Index(schema=EMULATION_SCHEMA, segments=records))
     head = (json.dumps(index, indent=1) + "\n").encode("ascii")
-    members = tuple((record.member, segments[record.kernel]) for record in records)
-    return pack(((_INDEX, head), *members))
+    return pack(((_INDEX, head), *((member, content) for content, member in members.items())))
 
 
 def segments_of(xclbin: Xclbin) -> Mapping[str, Blob]:
