@@ -1,0 +1,19 @@
+import json
+import os
+
+from finn.fake import Logged, write_xo
+
+
+class CreateVitisXO(Logged):
+    def __init__(self, ip_name="finn_design"):
+        super().__init__(ip_name)
+
+    def work(self, model):
+        interfaces = json.loads(model.get_metadata_prop("vivado_stitch_ifnames"))
+        path = os.path.join(
+            model.get_metadata_prop("vivado_stitch_proj"), self.arguments[0] + ".xo"
+        )
+        write_xo(
+            path, self.arguments[0], interfaces["s_axis"], interfaces["m_axis"], interfaces["aximm"]
+        )
+        model.set_metadata_prop("vitis_xo", path)
