@@ -33,15 +33,26 @@ def for_loader(deployment: Deployment, loader: Loader) -> Deployment:
     """
     if loader is Loader.ELASTICDF:
         return deployment
-    fault = _original_fault(deployment)
-    if fault:
-        raise UserError(f"the original loader {fault}; {_ADVICE}")
+    _refuse_more(deployment)
     order = [board.id for board in deployment.boards]
     ports = tuple(_original_port(port, order.index(port.board)) for port in deployment.ports)
     return replace(deployment, ports=ports)
 
 
-def _original_fault(deployment: Deployment) -> str | None:
+def _refuse_more(deployment: Deployment) -> None:
+    fault = _board_fault(deployment) or _network_fault(deployment)
+    if fault:
+        raise UserError(f"the original loader {fault}; {_ADVICE}")
+    for port in deployment.ports:
+        if port.qsfp != ORIGINAL_PORT:
+            raise UserError(
+                f"the original loader opens {mac_kernel(ORIGINAL_PORT)} only and would skip the "
+                f"network without a word, board {port.board} uses network port {port.qsfp}; join "
+                f"port {ORIGINAL_PORT} of both boards in a cluster file, or {_ADVICE}"
+            )
+
+
+def _board_fault(deployment: Deployment) -> str | None:
     boards = deployment.boards
     kinds = [(board.board, board.shell_version) for board in boards]
     if len(boards) != ORIGINAL_BOARDS:
@@ -51,17 +62,12 @@ def _original_fault(deployment: Deployment) -> str | None:
             "pairs equal boards with one shell, this plan has "
             f"{' and '.join(f'{board} with {shell}' for board, shell in kinds)}"
         )
-    return _network_fault(deployment)
+    return None
 
 
 def _network_fault(deployment: Deployment) -> str | None:
     ports = deployment.ports
     for port in ports:
-        if port.qsfp != ORIGINAL_PORT:
-            return (
-                f"opens {mac_kernel(ORIGINAL_PORT)} only and would skip the network without a "
-                f"word, board {port.board} uses network port {port.qsfp}"
-            )
         rows = [socket.row for socket in port.sockets if socket.valid]
         if rows != [0]:
             return f"fills socket row 0 only, board {port.board} needs rows {_listing(rows)}"

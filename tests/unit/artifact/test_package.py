@@ -210,7 +210,8 @@ def with_another_shell(sample: Deployment) -> Deployment:
         (
             other_port(deployment("hw")),
             "the original loader opens cmac_1 only and would skip the network without a word, "
-            "board 0 uses network port 0; package with --loader elasticdf",
+            "board 0 uses network port 0; join port 1 of both boards in a cluster file, or "
+            "package with --loader elasticdf",
         ),
         (
             with_another_row(deployment("tmp")),
