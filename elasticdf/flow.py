@@ -26,6 +26,7 @@ from codegen.project.emit import ProjectOptions, project
 from codegen.segments.emit import segment_model, whole_model
 from elasticdf import folding, frontend
 from elasticdf.artifact import install as repository
+from elasticdf.artifact import oci
 from elasticdf.artifact.deployment import Deployment
 from elasticdf.artifact.inspect import Inspection
 from elasticdf.artifact.inspect import inspect as inspect_path
@@ -449,6 +450,16 @@ def list_installed(root: Path) -> repository.Listing:
 def remove(checksum: str, root: Path) -> repository.Installed:
     """Take an artifact out of a local repository."""
     return repository.remove(checksum, root)
+
+
+def export_oci(artifact: Path, layout: Path) -> oci.Layout:
+    """Write an artifact as an OCI layout."""
+    return oci.export_oci(artifact, layout)
+
+
+def import_oci(layout: Path, output: Path) -> oci.Layout:
+    """Rebuild an artifact from an OCI layout, byte for byte."""
+    return oci.import_oci(layout, output)
 
 
 def doctor() -> DoctorReport:

@@ -41,6 +41,13 @@ def _package_arguments(parser: ArgumentParser) -> None:
 
 def _package(options: Namespace, report: Report) -> CommandResult:
     report("packing")
+    if options.from_oci is not None:
+        if options.directory is not None or options.output is None:
+            raise UserError("--from-oci rebuilds an artifact: give -o OUT and no project folder")
+        layout = flow.import_oci(options.from_oci, options.output)
+        return CommandResult(document=layout.to_json(), text=layout.to_text())
+    if options.directory is None:
+        raise UserError("package needs a project folder, or --from-oci with -o OUT")
     packed = flow.package(
         flow.PackageOptions(
             directory=options.directory,
@@ -48,10 +55,11 @@ def _package(options: Namespace, report: Report) -> CommandResult:
             loader=options.loader,
             bitstream_id=options.bitstream_id,
             version=options.artifact_version,
-            oci=options.oci,
-            from_oci=options.from_oci,
         )
     )
+    if options.oci is not None:
+        report("writing the OCI layout")
+        flow.export_oci(packed.folder, options.oci)
     return CommandResult(document=packed.to_json(), text=packed.to_text())
 
 
