@@ -19,7 +19,7 @@ from elasticdf.costs.estimate import estimate
 from elasticdf.costs.profile import CostProfile
 from elasticdf.errors import InfeasibleError, UserError
 from elasticdf.ir import RESOURCE_NAMES, AttributeValue, Graph, Layer, Resources
-from elasticdf.layers import attributes_of, kind_of
+from elasticdf.layers import attributes_of, check_attribute, kind_of
 from elasticdf.layers.kind import Attributes, FpgaPart
 from elasticdf.layers.memory import divisors
 
@@ -274,6 +274,8 @@ def apply_folding(graph: Graph, document: Mapping[str, Any]) -> Graph:
     Raises:
         UserError: The file names unknown layers or attributes, or values that are not legal.
     """
+    if not isinstance(document, Mapping):
+        raise UserError("the folding file must hold one JSON object: attributes by layer name")
     entries, defaults = _split_document(document)
     notes: list[str] = []
     known = {layer.name for layer in graph}
@@ -312,7 +314,7 @@ def _split_document(
             entries[name] = entry
     rules: dict[str, tuple[Any, Any]] = {}
     for attribute, rule in document.get("Defaults", {}).items():
-        if not isinstance(rule, (list, tuple)) or len(rule) != 2:
+        if not _is_rule(rule):
             raise UserError(
                 f"the folding file's default for {attribute} is {rule!r}; it must be a value and "
                 'the op types it is for, such as ["block", ["MVAU_hls"]] or ["block", "all"]'
@@ -331,27 +333,29 @@ def _split_document(
     return entries, defaults
 
 
+def _is_rule(rule: object) -> bool:
+    """Tell whether a default is a value and the op types it is for."""
+    if not isinstance(rule, (list, tuple)) or len(rule) != 2:
+        return False
+    types = rule[1]
+    return types == "all" or (
+        isinstance(types, (list, tuple)) and all(isinstance(item, str) for item in types)
+    )
+
+
 def _with_entry(layer: Layer, entry: Mapping[str, Any]) -> Layer:
     declared = attributes_of(layer)
     changes: dict[str, AttributeValue] = {}
     for name, value in entry.items():
         attribute = declared.get(name)
-        where = f"folding of layer {layer.name} ({layer.op_type}): "
         if attribute is None:
             raise UserError(
-                f"{where}there is no attribute {name!r}; it has {', '.join(sorted(declared))}"
+                f"folding of layer {layer.name} ({layer.op_type}): there is no attribute {name!r}; "
+                f"it has {', '.join(sorted(declared))}"
             )
         changes[name] = tuple(value) if isinstance(value, list) else value
-        expected = {"int": int, "text": str, "ints": tuple}[attribute.type]
-        if not isinstance(changes[name], expected) or isinstance(value, bool):
-            raise UserError(f"{where}{name} is {value!r}; FINN takes {_TYPE_WORDS[attribute.type]}")
-        if attribute.allowed and value not in attribute.allowed:
-            allowed = ", ".join(map(repr, attribute.allowed))
-            raise UserError(f"{where}{name} is {value!r}; FINN allows {allowed}")
+        check_attribute(layer, name, attribute, changes[name])
     return layer.with_attributes(changes)
-
-
-_TYPE_WORDS = {"int": "a whole number", "text": "text", "ints": "a list of whole numbers"}
 
 
 def _legal(layer: Layer) -> Layer:

@@ -69,13 +69,13 @@ def _built(entry: dict[str, Any]) -> Built:
 
 def _two_bit(graph: Graph) -> Graph:
     """Make the one-bit CNV the two-bit one: same shape, other types and accumulators."""
-    tensors = {
-        name: replace(tensor, datatype=DataType.parse("INT2"))
-        if tensor.datatype.name == "BINARY"
-        else tensor
-        for name, tensor in graph.tensors.items()
-    }
-    return replace(graph, layers=tuple(_two_bit_layer(layer) for layer in graph), tensors=tensors)
+    layers = tuple(_two_bit_layer(layer) for layer in graph)
+    tensors = dict(graph.tensors)
+    for layer in layers:
+        stated = layer.attributes.get("outputDataType") or layer.attributes.get("dataType")
+        for name in layer.outputs:
+            tensors[name] = replace(tensors[name], datatype=DataType.parse(str(stated)))
+    return replace(graph, layers=layers, tensors=tensors)
 
 
 def _two_bit_layer(layer: Layer) -> Layer:

@@ -106,16 +106,32 @@ def with_defaults(layer: Layer) -> Layer:
     """Return the layer with the attributes it does not state set as FINN would.
 
     Raises:
-        UserError: A required attribute is absent.
+        UserError: A required attribute is absent, or one has a value that makes no sense.
     """
     missing: dict[str, AttributeValue] = {}
     for name, attribute in attributes_of(layer).items():
         if name in layer.attributes:
-            continue
-        if attribute.default is None:
+            check_attribute(layer, name, attribute, layer.attributes[name])
+        elif attribute.default is None:
             raise UserError(
                 f"layer {layer.name} ({layer.op_type}): required attribute {name} is missing; "
                 "export the graph again from FINN"
             )
-        missing[name] = attribute.default
+        else:
+            missing[name] = attribute.default
     return layer.with_attributes(missing)
+
+
+def check_attribute(layer: Layer, name: str, attribute: Attribute, value: AttributeValue) -> None:
+    """Check a value for an attribute of a layer.
+
+    Raises:
+        UserError: FINN would not take it.
+    """
+    needed = attribute.refusal(value)
+    if needed is not None:
+        shown = list(value) if isinstance(value, tuple) else value
+        raise UserError(
+            f"layer {layer.name} ({layer.op_type}): attribute {name} is {shown!r}; FINN takes "
+            f"{needed}"
+        )

@@ -67,7 +67,7 @@ KIND = LayerKind(
         "PE": whole(),
         "inputDataType": text(),
         "numInputVectors": wholes((1,)),
-        "inFIFODepths": wholes((2, 2)),
+        "inFIFODepths": wholes((2, 2), lowest=0),
     },
     cycles=_cycles,
     ports=_ports,

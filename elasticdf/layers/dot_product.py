@@ -13,7 +13,7 @@ from elasticdf.layers.kind import Attribute, Attributes, FpgaPart, text, whole
 WEIGHT_ATTRIBUTES: dict[str, Attribute] = {
     "PE": whole(),
     "resType": text("auto", allowed=("auto", "lut", "dsp")),
-    "ActVal": whole(0),
+    "ActVal": whole(0, signed=True),
     "inputDataType": text(),
     "weightDataType": text(),
     "outputDataType": text(),

@@ -66,7 +66,7 @@ KIND = LayerKind(
         "inputDataType": text(),
         "numInputVectors": whole(1),
         "is1D": whole(0),
-        "is1D_unitx": whole(1),
+        "is1D_unitx": whole(1, lowest=0),
     },
     cycles=_cycles,
     ports=_ports,

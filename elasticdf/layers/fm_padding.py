@@ -55,8 +55,8 @@ KIND = LayerKind(
     family="FMPadding",
     flavours=("hls", "rtl"),
     attributes={
-        "ImgDim": wholes(),
-        "Padding": wholes((1, 1, 1, 1)),
+        "ImgDim": wholes(length=2),
+        "Padding": wholes((1, 1, 1, 1), length=4, lowest=0),
         "NumChannels": whole(),
         "SIMD": whole(1),
         "inputDataType": text(),

@@ -61,8 +61,8 @@ KIND = LayerKind(
     family="FMPadding_Pixel",
     flavours=("hls",),
     attributes={
-        "ImgDim": wholes(),
-        "Stride": wholes(),
+        "ImgDim": wholes(length=2),
+        "Stride": wholes(length=2),
         "NumChannels": whole(),
         "SIMD": whole(1),
         "inputDataType": text(),

@@ -103,24 +103,60 @@ class Attribute:
         default: What FINN takes when the graph does not say; None where it must say.
         allowed: The values FINN accepts; empty means any.
         flavours: The implementations that have it; empty means all, and the abstract op too.
+        lowest: Smallest number that makes sense; None for any.
+        length: Numbers a list has; None for any.
     """
 
     type: Literal["int", "ints", "text"]
     default: AttributeValue | None = None
     allowed: tuple[int | str, ...] = ()
     flavours: tuple[str, ...] = ()
+    lowest: int | None = None
+    length: int | None = None
+
+    def refusal(self, value: AttributeValue) -> str | None:
+        """Return what is needed instead, or None if the value will do."""
+        if self.allowed and value not in self.allowed:
+            return " or ".join(map(repr, self.allowed))
+        numbers = value if isinstance(value, tuple) else (value,)
+        if self.type == "text":
+            return None if isinstance(value, str) else "text"
+        fits = isinstance(value, tuple) == (self.type == "ints") and all(
+            isinstance(n, int)
+            and not isinstance(n, bool)
+            and (self.lowest is None or n >= self.lowest)
+            for n in numbers
+        )
+        if fits and self.length in (None, len(numbers)):
+            return None
+        least = "" if self.lowest is None else f" of at least {self.lowest}"
+        if self.type == "int":
+            return f"a whole number{least}"
+        return f"{self.length or 'a list of'} whole numbers{least}"
 
 
 def whole(
-    default: int | None = None, *, allowed: tuple[int, ...] = (), flavours: tuple[str, ...] = ()
+    default: int | None = None,
+    *,
+    allowed: tuple[int, ...] = (),
+    flavours: tuple[str, ...] = (),
+    lowest: int | None = None,
+    signed: bool = False,
 ) -> Attribute:
-    """Declare an attribute that is a whole number; no default means it is required."""
-    return Attribute(type="int", default=default, allowed=allowed, flavours=flavours)
+    """Declare an attribute that is a whole number; no default means it is required.
+
+    Unless something else is said, it is at least 1, or at least 0 where that is the default.
+    """
+    usual = 1 if default is None or default > 0 else 0
+    least = None if signed else usual if lowest is None else lowest
+    return Attribute(type="int", default=default, allowed=allowed, flavours=flavours, lowest=least)
 
 
-def wholes(default: tuple[int, ...] | None = None) -> Attribute:
+def wholes(
+    default: tuple[int, ...] | None = None, *, length: int | None = None, lowest: int = 1
+) -> Attribute:
     """Declare an attribute that is a list of whole numbers."""
-    return Attribute(type="ints", default=default)
+    return Attribute(type="ints", default=default, lowest=lowest, length=length)
 
 
 def text(
@@ -134,12 +170,12 @@ COMMON_ATTRIBUTES: Mapping[str, Attribute] = {
     "backend": text("fpgadataflow"),
     "preferred_impl_style": text("", allowed=("", "hls", "rtl")),
     "cycles_estimate": whole(0),
-    "slr": whole(-1),
+    "slr": whole(-1, signed=True),
     "mem_port": text(""),
     "partition_id": whole(0),
     "device_id": whole(0),
-    "inFIFODepths": wholes((2,)),
-    "outFIFODepths": wholes((2,)),
+    "inFIFODepths": wholes((2,), lowest=0),
+    "outFIFODepths": wholes((2,), lowest=0),
 }
 """The attributes every FINN layer has, without those that only hold paths of a FINN build."""
 

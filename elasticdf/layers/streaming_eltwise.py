@@ -86,7 +86,7 @@ KIND = LayerKind(
         "inputDataType1": text(),
         "eltwiseOp": text(allowed=("Add", "Sub", "AbsDiff")),
         "numInputVectors": wholes((1,)),
-        "inFIFODepths": wholes((2, 2)),
+        "inFIFODepths": wholes((2, 2), lowest=0),
     },
     cycles=_cycles,
     ports=_ports,

@@ -80,8 +80,8 @@ KIND = LayerKind(
     family="StreamingMaxPool",
     flavours=("hls",),
     attributes={
-        "ImgDim": wholes(),
-        "PoolDim": wholes(),
+        "ImgDim": wholes(length=2),
+        "PoolDim": wholes(length=2),
         "NumChannels": whole(),
         "PE": whole(0),
         "CeilMode": whole(0),

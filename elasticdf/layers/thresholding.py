@@ -166,7 +166,7 @@ KIND = LayerKind(
         "weightDataType": text(),
         "outputDataType": text(),
         "numInputVectors": wholes((1,)),
-        "ActVal": whole(0),
+        "ActVal": whole(0, signed=True),
         "runtime_writeable_weights": whole(0, allowed=(0, 1)),
         "depth_trigger_uram": whole(0, flavours=("rtl",)),
         "depth_trigger_bram": whole(0, flavours=("rtl",)),

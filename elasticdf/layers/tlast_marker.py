@@ -33,7 +33,7 @@ KIND = LayerKind(
     flavours=("hls",),
     attributes={
         "NumIters": whole(),
-        "DynIters": whole(1),
+        "DynIters": whole(1, lowest=0),
         "Direction": text("out", allowed=("in", "out")),
         "StreamWidth": whole(),
         "ElemWidth": whole(),

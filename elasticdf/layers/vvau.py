@@ -145,9 +145,9 @@ KIND = LayerKind(
     attributes={
         **dot_product.WEIGHT_ATTRIBUTES,
         "SIMD": whole(1),
-        "Dim": wholes(),
+        "Dim": wholes(length=2),
         "Channels": whole(),
-        "Kernel": wholes(),
+        "Kernel": wholes(length=2),
     },
     cycles=_cycles,
     ports=_ports,

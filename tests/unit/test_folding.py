@@ -181,16 +181,18 @@ def test_layers_finn_inserts_later_are_skipped_with_a_note() -> None:
         ),
         (
             {"MVAU_hls_0": {"ram_style": "huge"}},
-            "folding of layer MVAU_hls_0 (MVAU_hls): ram_style is 'huge'; FINN allows 'auto', "
-            "'block', 'distributed', 'ultra'",
+            "layer MVAU_hls_0 (MVAU_hls): attribute ram_style is 'huge'; FINN takes 'auto' or "
+            "'block' or 'distributed' or 'ultra'",
         ),
         (
             {"MVAU_hls_0": {"PE": "4"}},
-            "folding of layer MVAU_hls_0 (MVAU_hls): PE is '4'; FINN takes a whole number",
+            "layer MVAU_hls_0 (MVAU_hls): attribute PE is '4'; FINN takes a whole number of at "
+            "least 1",
         ),
         (
             {"MVAU_hls_0": {"PE": True}},
-            "folding of layer MVAU_hls_0 (MVAU_hls): PE is True; FINN takes a whole number",
+            "layer MVAU_hls_0 (MVAU_hls): attribute PE is True; FINN takes a whole number of at "
+            "least 1",
         ),
         (
             {"VVAU_hls_0": {"PE": 4}},

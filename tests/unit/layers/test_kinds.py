@@ -85,10 +85,27 @@ def test_a_missing_attribute_is_named() -> None:
     )
 
 
-def test_the_wrong_type_of_an_attribute_is_named() -> None:
-    layer = made("LabelSelect_hls", Labels="ten", PE=1, K=1, inputDataType="INT8")
-    with pytest.raises(UserError, match="attribute Labels is 'ten', a whole number is needed"):
-        kind_of(layer).cycles(layer)
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"ImgDim": (8,)}, "attribute ImgDim is [8]; FINN takes 2 whole numbers of at least 1"),
+        ({"ImgDim": (8, 0)}, "attribute ImgDim is [8, 0]; FINN takes 2 whole numbers of at least"),
+        ({"NumChannels": "ten"}, "attribute NumChannels is 'ten'; FINN takes a whole number of at"),
+        ({"SIMD": 0}, "attribute SIMD is 0; FINN takes a whole number of at least 1"),
+        ({"Padding": (1, 1, 1, -1)}, "attribute Padding is [1, 1, 1, -1]; FINN takes 4 whole"),
+        ({"dynamic_mode": 2}, "attribute dynamic_mode is 2; FINN takes 0 or 1"),
+        ({"inputDataType": 4}, "attribute inputDataType is 4; FINN takes text"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(
+    attributes: dict[str, AttributeValue], message: str
+) -> None:
+    stated: dict[str, AttributeValue] = {
+        "ImgDim": (8, 8), "NumChannels": 4, "inputDataType": "INT4",
+    }  # fmt: skip
+    with pytest.raises(UserError) as caught:
+        made("FMPadding_rtl", **(stated | attributes))
+    assert message in str(caught.value)
 
 
 def test_flat_windows_in_hls() -> None:
