@@ -19,7 +19,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 VECTORS = st.lists(st.sampled_from(VECTOR_LAYERS), max_size=4).map(tuple)
 IMAGES = st.lists(st.sampled_from(IMAGE_LAYERS), min_size=1, max_size=4).map(tuple)
 FEW = settings(
-    max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 
 
