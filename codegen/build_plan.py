@@ -69,12 +69,16 @@ class BuildPlan:
         Raises:
             UserError: The folder cannot be written.
         """
-        changed = [name for name, content in self.files.items() if not _holds(folder / name, content)]
+        changed = [
+            name for name, content in self.files.items() if not _holds(folder / name, content)
+        ]
         try:
             for name in changed:
                 write_atomically(folder / name, self.files[name])
         except OSError as error:
-            raise UserError(f"cannot write {folder}: {error.strerror}; choose another -o") from error
+            raise UserError(
+                f"cannot write {folder}: {error.strerror}; choose another -o"
+            ) from error
         return tuple(changed)
 
     def archive(self) -> bytes:

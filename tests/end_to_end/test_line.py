@@ -109,7 +109,16 @@ def test_the_same_request_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_second_run_into_the_same_folder_touches_nothing(tmp_path: Path) -> None:
-    request = ("partition", "zoo:tfc-w1a1", "--target", "u50", "--fps", "1000", "-o", tmp_path / "p")
+    request = (
+        "partition",
+        "zoo:tfc-w1a1",
+        "--target",
+        "u50",
+        "--fps",
+        "1000",
+        "-o",
+        tmp_path / "p",
+    )
     assert elasticdf(*request).code == 0
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "p").rglob("*")}
     assert elasticdf(*request).code == 0
