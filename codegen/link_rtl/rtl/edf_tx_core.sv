@@ -35,7 +35,8 @@ module edf_tx_core #(
     always_ff @(posedge ap_clk) rst <= !ap_rst_n;
 
     logic [511:0] packed_data;
-    logic packed_last, packed_valid, packed_ready;
+    logic pack_ready, packed_last, packed_valid, packed_ready;
+    assign s_axis_tready = pack_ready && !rst;  // a transfer taken in reset would be lost
     edf_tx_pack #(
         .BYTES(BYTES),
         .TRANSFERS(TRANSFERS)
@@ -44,7 +45,7 @@ module edf_tx_core #(
         .rst(rst),
         .s_data(s_axis_tdata),
         .s_valid(s_axis_tvalid),
-        .s_ready(s_axis_tready),
+        .s_ready(pack_ready),
         .m_data(packed_data),
         .m_last(packed_last),
         .m_valid(packed_valid),
