@@ -53,12 +53,12 @@ def python(value: Any) -> str:
 
 
 def make(value: object) -> str:
-    """Return text safe in a Makefile's recipes and values.
+    """Return text safe in a Makefile's recipes, where only ``$`` means something.
 
     Raises:
         UserError: It spans lines, which Make cannot hold.
     """
-    return _one_line(str(value), "a Makefile").replace("$", "$$").replace("#", "\\#")
+    return _one_line(str(value), "a Makefile").replace("$", "$$")
 
 
 def shell(value: object) -> str:
