@@ -167,20 +167,26 @@ def build(name: str, seed: int = 0) -> onnx.ModelProto:
     """Return a reference network as a QONNX model; the same seed gives the same bytes.
 
     Raises:
-        UserError: No network has that name.
+        UserError: No network has that name, or the seed is negative.
     """
     network = find(name)
-    return network.draw(name.replace("-", "_"), seed)
+    return network.draw(name.replace("-", "_"), _checked(seed))
 
 
 def sample(name: str, seed: int = 0) -> NDArray[np.float32]:
     """Return an input such as a reference network's dataset would give.
 
     Raises:
-        UserError: No network has that name.
+        UserError: No network has that name, or the seed is negative.
     """
     network = find(name)
-    return network.sample(network.input_shape, seed)
+    return network.sample(network.input_shape, _checked(seed))
+
+
+def _checked(seed: int) -> int:
+    if seed < 0:
+        raise UserError(f"seed {seed} is negative; take 0 or any whole number above it")
+    return seed
 
 
 def export(name: str, path: str | Path, seed: int = 0) -> None:
@@ -192,7 +198,7 @@ def export(name: str, path: str | Path, seed: int = 0) -> None:
         seed: Of the weights.
 
     Raises:
-        UserError: No network has that name, or the file cannot be written.
+        UserError: No network has that name, the seed is negative, or the file cannot be written.
     """
     content = build(name, seed).SerializeToString(deterministic=True)
     target = Path(path)

@@ -44,6 +44,21 @@ def lowest_bit(values: Reals | float) -> Reals:
     return lowest
 
 
+def tap_presence(size: int, kernel: int, stride: int, padding: int) -> Reals:
+    """Return how often each tap of a sliding window lies inside the image, row by row.
+
+    Args:
+        size: Height and width of the image.
+        kernel: Of the window.
+        stride: In both directions.
+        padding: On each side.
+    """
+    starts = np.arange(-padding, size + padding - kernel + 1, stride)
+    inside = starts[:, None] + np.arange(kernel)
+    share = ((inside >= 0) & (inside < size)).mean(axis=0)
+    return np.outer(share, share).ravel()
+
+
 def accumulator_bits(weights: Integers, low: int, high: int) -> Integers:
     """Return the width each output channel's sum needs, as a signed integer.
 
@@ -151,21 +166,6 @@ def normal_odds(low: int, high: int, sigma: Reals, centre: Reals) -> Reals:
     below = ndtr((edges[None, :] - centre[:, None]) / sigma[:, None])
     shares: Reals = np.diff(below, axis=1, prepend=0.0, append=1.0)
     return shares
-
-
-def tap_presence(size: int, kernel: int, stride: int, padding: int) -> Reals:
-    """Return how often each tap of a sliding window lies inside the image, row by row.
-
-    Args:
-        size: Height and width of the image.
-        kernel: Of the window.
-        stride: In both directions.
-        padding: On each side.
-    """
-    starts = np.arange(-padding, size + padding - kernel + 1, stride)
-    inside = starts[:, None] + np.arange(kernel)
-    share = ((inside >= 0) & (inside < size)).mean(axis=0)
-    return np.outer(share, share).ravel()
 
 
 def sign_odds(sigma: Reals, centre: Reals) -> Reals:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,13 @@ def test_a_foreign_name_gets_the_list() -> None:
     assert str(failure.value) == (
         f"no reference network is called 'yolo'; the reference networks are {', '.join(NAMES)}"
     )
+
+
+@pytest.mark.parametrize("make", [models.build, models.sample])
+def test_a_negative_seed(make: Callable[[str, int], object]) -> None:
+    with pytest.raises(UserError) as failure:
+        make("tfc-w1a1", -3)
+    assert str(failure.value) == "seed -3 is negative; take 0 or any whole number above it"
 
 
 @pytest.mark.parametrize("name", ["tfc-w2a2", "cnv-w1a1", "kws-mlp-w3a3", "resnet18-cifar-w2a2"])
