@@ -155,7 +155,7 @@ def find(name: str) -> ReferenceNetwork:
     """
     if name in ZOO:
         return ZOO[name]
-    close = difflib.get_close_matches(name, ZOO, n=1)
+    close = difflib.get_close_matches(name, ZOO, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]}? " if close else ""
     raise UserError(
         f"no reference network is called {name!r}; {hint}"

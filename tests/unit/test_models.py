@@ -88,6 +88,11 @@ def test_a_typo_gets_the_likely_name() -> None:
     )
 
 
+def test_a_family_gets_its_first_network() -> None:
+    with pytest.raises(UserError, match="did you mean tfc-w"):
+        models.find("tfc")
+
+
 def test_a_foreign_name_gets_the_list() -> None:
     with pytest.raises(UserError) as failure:
         models.find("yolo")
