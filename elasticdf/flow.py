@@ -39,7 +39,7 @@ from elasticdf.costs.calibrate import calibrate as calibrate_costs
 from elasticdf.costs.network import NetworkEstimate, estimate_network
 from elasticdf.costs.profile import load_profile
 from elasticdf.costs.profile_file import to_toml
-from elasticdf.costs.reports import read_report
+from elasticdf.costs.reports import built_model, read_report
 from elasticdf.errors import InfeasibleError, UserError
 from elasticdf.frontend.specialise import specialise
 from elasticdf.hardware.cluster import AutoTarget, Cluster, parse_target
@@ -487,11 +487,14 @@ def mlperf(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrateOptions:
-    """A request to correct a cost profile by reports of one network's builds."""
+    """A request to correct a cost profile by reports of builds.
+
+    Without a model, each report's own is taken from the FINN output folder it lies in.
+    """
 
     reports: tuple[Path, ...]
     output: Path
-    model: str
+    model: str | None
     folding: Path | None
     board: str
     base: str
@@ -504,12 +507,16 @@ def calibrate(options: CalibrateOptions) -> Calibration:
         UserError: A report cannot be read or does not belong to the model.
     """
     part = fpga_part(load_board(options.board).part)
-    graph = specialise(load_network(options.model).graph, part)
-    if options.folding is not None:
-        graph = folding.apply_folding(graph, read_json(options.folding))
     base = load_profile(options.base)
+    builds = []
+    for path in options.reports:
+        model = options.model or str(built_model(path))
+        graph = specialise(load_network(model).graph, part)
+        if options.folding is not None:
+            graph = folding.apply_folding(graph, read_json(options.folding))
+        builds.append((graph, read_report(path)))
     result = calibrate_costs(
-        [(graph, read_report(path)) for path in options.reports],
+        builds,
         base=base,
         part=part,
         name=options.output.stem,

@@ -58,7 +58,9 @@ def _calibrate_arguments(parser: ArgumentParser) -> None:
         help="FINN's post_synth_resources.json, or Vivado's hierarchical utilisation",
     )
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE")
-    parser.add_argument("--model", required=True, metavar="MODEL", help="what was built")
+    parser.add_argument(
+        "--model", metavar="MODEL", help="what was built (default: the model FINN left beside it)"
+    )
     parser.add_argument("--folding", type=existing_file, metavar="FILE", help="as it was built")
     parser.add_argument("--board", default="u250", help="whose part it was built for")
     parser.add_argument("--base", default="calibrated", metavar="PROFILE", help="what to correct")

@@ -97,7 +97,7 @@ def calibrate(
                 f"{FEWEST_LAYERS} are needed"
             )
             continue
-        corrected = {r: _residual(op_type, r, found) for r in ("lut", "ff", "bram18")}
+        corrected = {r: _residual(op_type, r, found, notes) for r in ("lut", "ff", "bram18")}
         residuals += [r for r in corrected.values() if r is not None]
         kinds[op_type] = _corrected(kinds.get(op_type, KindCosts()), corrected, found)
     profile = replace(
@@ -131,8 +131,10 @@ def _pairs(
     return pairs, notes
 
 
-def _residual(op_type: str, resource: str, pairs: Sequence[_Pair]) -> Residual | None:
-    """Return the correction of one resource; None where nothing is estimated or measured."""
+def _residual(
+    op_type: str, resource: str, pairs: Sequence[_Pair], notes: list[str]
+) -> Residual | None:
+    """Return the correction of one resource; None, noted if odd, where there is none."""
     values = [
         (float(estimated), float(measured))
         for pair in pairs
@@ -143,10 +145,13 @@ def _residual(op_type: str, resource: str, pairs: Sequence[_Pair]) -> Residual |
         return None
     factor = _weighted_median([(measured / estimated, estimated) for estimated, measured in values])
     if not 1 / _LARGEST_FACTOR <= factor <= _LARGEST_FACTOR:
-        raise UserError(
-            f"{op_type}: builds took {factor:.3g} times the estimated {resource}; report and "
-            "network do not belong together, or were folded differently"
-        )
+        if resource == "lut":
+            raise UserError(
+                f"{op_type}: builds took {factor:.3g} times the estimated LUTs; report and network "
+                "do not belong together, or were folded differently"
+            )
+        notes.append(f"{op_type}: {factor:.3g} times the estimated {resource} is not believed")
+        return None
     return Residual(
         op_type=op_type,
         resource=resource,

@@ -77,6 +77,33 @@ def read_report(path: Path) -> dict[str, Resources]:
     return found
 
 
+_AS_BUILT = (
+    "step_create_stitched_ip.onnx",
+    "step_set_fifo_depths.onnx",
+    "step_generate_estimate_reports.onnx",
+    "step_minimize_bit_width.onnx",
+    "step_apply_folding_config.onnx",
+)
+"""FINN's intermediate models that hold the layers as built, the last first."""
+
+
+def built_model(report: Path) -> Path:
+    """Return the model a report of a FINN build belongs to, by where FINN leaves both.
+
+    Raises:
+        UserError: The report does not lie in a FINN output folder.
+    """
+    for folder in (report.parent, report.parent.parent):
+        for name in _AS_BUILT:
+            model = folder / "intermediate_models" / name
+            if model.is_file():
+                return model
+    raise UserError(
+        f"report {report}: there is no intermediate_models/{_AS_BUILT[0]} beside it that would say "
+        "what was built; leave the report in FINN's output folder or name the model (--model)"
+    )
+
+
 def _json_rows(text: str, path: Path) -> Iterable[tuple[str, Mapping[str, Any]]]:
     try:
         document = json.loads(text)

@@ -10,7 +10,7 @@ import pytest
 from elasticdf.costs.calibrate import Calibration, calibrate
 from elasticdf.costs.estimate import estimate
 from elasticdf.costs.profile import load_profile
-from elasticdf.costs.reports import read_report
+from elasticdf.costs.reports import built_model, read_report
 from elasticdf.errors import UserError
 from elasticdf.ir import DataType, Graph, Layer, Resources, Tensor
 from elasticdf.layers import with_defaults
@@ -184,6 +184,32 @@ def test_a_report_of_another_folding_is_refused() -> None:
         calibrated(graph, built(graph, 50.0))
 
 
+def test_a_factor_beyond_belief_is_left_out_and_noted() -> None:
+    graph = chain(4)
+    report = {
+        name: Resources(lut=found.lut, ff=1, bram18=found.bram18)
+        for name, found in built(graph, 1.0).items()
+    }
+    result = calibrated(graph, report)
+    assert {r.resource for r in result.residuals} == {"lut", "bram18"}
+    (note,) = result.notes
+    assert note.endswith("times the estimated ff is not believed")
+
+
 def test_finns_profile_cannot_be_corrected() -> None:
     with pytest.raises(UserError, match="profile 'finn' cannot be corrected"):
         calibrate([], base=load_profile("finn"), part=PART, name="mine", origin={})
+
+
+def test_a_report_finds_the_model_finn_left_beside_it(tmp_path: Path) -> None:
+    report = tmp_path / "report" / "post_synth_resources.json"
+    models = tmp_path / "intermediate_models"
+    for folder in (report.parent, models):
+        folder.mkdir()
+    report.write_text("{}")
+    with pytest.raises(UserError, match=r"leave the report in FINN's output folder or name the mo"):
+        built_model(report)
+    (models / "step_apply_folding_config.onnx").write_bytes(b"")
+    assert built_model(report).name == "step_apply_folding_config.onnx"
+    (models / "step_create_stitched_ip.onnx").write_bytes(b"")
+    assert built_model(report).name == "step_create_stitched_ip.onnx"
