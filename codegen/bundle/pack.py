@@ -42,6 +42,7 @@ DEFAULT_VERSIONS = {
 NETWORK_NAME = "network.onnx"
 """The whole network, copied beside the archive: what a run is compared with."""
 
+_MAX_DEPLOYMENT_BYTES = 64 << 20
 _BITSTREAM_ID = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 _VERSION = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 
@@ -170,7 +171,7 @@ def package(
 
 
 def _deployment(path: Path) -> Deployment:
-    content = Blob.of(path).read()
+    content = Blob.of(path).read_at_most(_MAX_DEPLOYMENT_BYTES, str(path))
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -20,7 +20,7 @@ from elasticdf.errors import UserError
 
 MAGIC = b"xclbin2\0"
 MAX_SECTIONS = 1024
-MAX_TEXT_BYTES = 64 << 20
+MAX_TEXT_BYTES = 16 << 20
 """Largest table, XML or JSON section that is read into memory."""
 
 _HEADER = struct.Struct("<8si28s256sQQQQHBBHH16s64s16s16sI4s")
@@ -188,12 +188,8 @@ class Xclbin:
         section = self.section(kind)
         if section is None:
             return None
-        if section.content.size > MAX_TEXT_BYTES:
-            raise UserError(
-                f"{self.name}, section {section.label}: {section.content.size} bytes, at most "
-                f"{MAX_TEXT_BYTES} are read; build the binary again"
-            )
-        return section.content.read()
+        where = f"{self.name}, section {section.label}"
+        return section.content.read_at_most(MAX_TEXT_BYTES, where)
 
     def _table(self, kind: SectionKind) -> tuple[bytes, str]:
         return self.text_of(kind) or b"", f"{self.name}, section {kind.name}"

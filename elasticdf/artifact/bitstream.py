@@ -22,7 +22,8 @@ from elasticdf.errors import UserError
 from elasticdf.records import refuse_unknown
 
 ACCESSES = ("r", "w", "rw")
-MAX_JSON_BYTES = 64 << 20
+MAX_JSON_BYTES = 4 << 20
+"""Largest description anybody reads; the longest published one has a few KiB."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 _FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+\-]{0,199}")
@@ -229,8 +230,6 @@ class Bitstream:
         Raises:
             UserError: It is not JSON, a key is missing or unknown, or a value is not allowed.
         """
-        if len(content) > MAX_JSON_BYTES:
-            raise UserError(f"{where}: {len(content)} bytes, at most {MAX_JSON_BYTES} are read")
         try:
             document = json.loads(content)
         except (ValueError, RecursionError) as error:

@@ -84,6 +84,16 @@ class Blob:
             return part.source[part.offset : part.offset + part.size]
         return part.source.read(part.offset, part.size)
 
+    def read_at_most(self, limit: int, where: str) -> bytes:
+        """Return all bytes of what must fit into memory.
+
+        Raises:
+            UserError: There are more than ``limit``.
+        """
+        if self.size > limit:
+            raise UserError(f"{where}: {self.size} bytes, at most {limit} are read; make it again")
+        return self.read()
+
     def chunks(self) -> Iterator[bytes]:
         """Yield the content in pieces of at most `CHUNK_BYTES`."""
         for start in range(0, self.size, CHUNK_BYTES):

@@ -18,6 +18,7 @@ from elasticdf.records import decode, encode
 
 EMULATION_SCHEMA = "elasticdf.emulation/1"
 _INDEX = "index.json"
+_MAX_INDEX_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,11 @@ def pack_segments(segments: Mapping[str, bytes]) -> bytes:
     return pack(((_INDEX, head), *((member, content) for content, member in members.items())))
 
 
+def is_emulated(xclbin: Xclbin) -> bool:
+    """Tell an emulated binary from a real one; a board that only relays holds no segment."""
+    return xclbin.section(SectionKind.EMULATION_DATA) is not None
+
+
 def segments_of(xclbin: Xclbin) -> Mapping[str, Blob]:
     """Return the ONNX segments of an emulated binary by compute kernel; none of a real one.
 
@@ -65,7 +71,7 @@ def segments_of(xclbin: Xclbin) -> Mapping[str, Blob]:
     if _INDEX not in members:
         raise UserError(f"{where}: {_INDEX} is missing; build the binary again")
     try:
-        document = json.loads(members[_INDEX].read())
+        document = json.loads(members[_INDEX].read_at_most(_MAX_INDEX_BYTES, where))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{where}, {_INDEX}: not JSON ({error}); build it again") from error
     index = decode(_Index, document, f"{where}, {_INDEX}")

@@ -15,13 +15,13 @@ from typing import Any
 from elasticdf.artifact import axlf
 from elasticdf.artifact.blob import Blob
 from elasticdf.artifact.opening import BITSTREAM_NAME, Artifact, find_artifacts, open_artifact
-from elasticdf.artifact.sections import IpType
+from elasticdf.artifact.sections import IpType, printable
 from elasticdf.errors import UserError
 
 INSPECT_SCHEMA = "elasticdf.inspection/1"
 PLAN_NAME = "plan.json"
 _PLAN_SCHEMA = "elasticdf.plan/1"
-_MAX_PLAN_BYTES = 256 << 20
+_MAX_PLAN_BYTES = 64 << 20
 
 Cell = str | int | float | bool | None
 
@@ -131,11 +131,9 @@ def _plan(path: Path, shown: Path) -> Inspection:
 
 
 def _read_plan(path: Path) -> Mapping[str, Any]:
-    blob = Blob.of(path)
-    if blob.size > _MAX_PLAN_BYTES:
-        raise UserError(f"{path} has {blob.size} bytes, at most {_MAX_PLAN_BYTES} are read")
+    content = Blob.of(path).read_at_most(_MAX_PLAN_BYTES, str(path))
     try:
-        document = json.loads(blob.read())
+        document = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON ({error}); partition the network again") from error
     if not isinstance(document, dict) or document.get("schema") != _PLAN_SCHEMA:
@@ -347,5 +345,4 @@ def _cell(value: Cell) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return printable(f"{value:.6g}" if isinstance(value, float) else str(value))

@@ -18,8 +18,8 @@ from elasticdf.artifact.bitstream import Bitstream
 from elasticdf.artifact.blob import Blob
 from elasticdf.artifact.lint import LintReport, lint
 from elasticdf.artifact.lint_codes import Severity
-from elasticdf.artifact.opening import BITSTREAM_NAME, find_artifacts, locate
-from elasticdf.artifact.publish import publish, staging
+from elasticdf.artifact.opening import BITSTREAM_NAME, find_artifacts, locate, read_description
+from elasticdf.artifact.publish import publish, staging, undisturbed
 from elasticdf.errors import UserError
 
 HANDLE_DIGITS = 12
@@ -114,7 +114,7 @@ def install(path: Path, root: Path) -> Installed:
     """
     description = locate(path)
     _refuse_errors(lint(description))
-    content = Blob.of(description).read()
+    content = read_description(description)
     bitstream = Bitstream.parse(content, str(description))
     archive = Blob.of(description.parent / bitstream.name)
     with staging(root) as folder:
@@ -137,9 +137,11 @@ def installed(root: Path) -> Listing:
     """
     if not root.is_dir():
         raise UserError(f"{root} is not a folder; give the root of a repository")
-    entries = ((item, _entry(root, item)) for item in find_artifacts(root))
-    there = tuple(entry for item, entry in entries if not entry.problem or item.exists())
-    return Listing(root=str(root), artifacts=there)
+    entries = _entries(root)
+    if any(entry.problem for entry in entries):
+        with undisturbed(root):  # it may only have been replaced while we looked
+            entries = _entries(root)
+    return Listing(root=str(root), artifacts=entries)
 
 
 def remove(handle: str, root: Path) -> Installed:
@@ -159,7 +161,7 @@ def remove(handle: str, root: Path) -> Installed:
         matching = [
             description
             for description in find_artifacts(root)
-            if hashlib.md5(Blob.of(description).read(), usedforsecurity=False)
+            if hashlib.md5(read_description(description), usedforsecurity=False)
             .hexdigest()
             .startswith(handle)
         ]
@@ -186,10 +188,14 @@ def _refuse_errors(report: LintReport) -> None:
         )
 
 
+def _entries(root: Path) -> tuple[Installed, ...]:
+    return tuple(_entry(root, description) for description in find_artifacts(root))
+
+
 def _entry(root: Path, description: Path) -> Installed:
     folder = description.parent.relative_to(root).as_posix()
     try:
-        content = Blob.of(description).read()
+        content = read_description(description)
         bitstream = Bitstream.parse(content)
     except UserError as error:
         return Installed(

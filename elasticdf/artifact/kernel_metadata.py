@@ -15,7 +15,7 @@ from xml.sax.saxutils import quoteattr
 
 from elasticdf.errors import UserError
 
-MAX_XML_BYTES = 32 << 20
+MAX_XML_BYTES = 16 << 20
 MAX_DEPTH = 64
 MAX_RECORDS = 100_000
 

@@ -25,7 +25,8 @@ from elasticdf.artifact.lint_codes import RULES, Rule, Severity
 from elasticdf.artifact.lint_network import link_notes, manifest_notes, original_notes
 from elasticdf.artifact.lint_tar import Note, walk_leniently
 from elasticdf.artifact.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Loader, Manifest
-from elasticdf.artifact.opening import BITSTREAM_NAME, locate
+from elasticdf.artifact.opening import BITSTREAM_NAME, locate, read_description
+from elasticdf.artifact.sections import printable
 from elasticdf.artifact.tarwalk import TarEntry
 from elasticdf.errors import UserError
 
@@ -109,7 +110,8 @@ class LintReport:
         for finding in self.findings:
             if finding.concerns(self.loader):
                 rule = finding.rule
-                lines.append(f"{rule.severity.value}: {finding.what} [{finding.code}]")
+                what = printable(finding.what)
+                lines.append(f"{rule.severity.value}: {what} [{finding.code}]")
                 lines.append(f"  why:  {rule.why}")
                 lines.append(f"  mend: {rule.mend}")
         for loader in Loader:
@@ -160,7 +162,7 @@ def _read_bitstream(description: Path, notes: list[Note]) -> Bitstream | None:
         notes.append(("bitstream-missing", f"there is no {description.name} beside the archive"))
         return None
     try:
-        return Bitstream.parse(Blob.of(description).read())
+        return Bitstream.parse(read_description(description))
     except UserError as error:
         escapes = "/" in str(error) and ", name:" in str(error)
         notes.append(("bitstream-path-escape" if escapes else "bitstream-invalid", str(error)))
@@ -252,11 +254,8 @@ def _read_manifest(entries: tuple[TarEntry, ...], notes: list[Note]) -> Manifest
         what = f"{MANIFEST_NAME} is entry {position} of {len(names)}, not the last"
         notes.append(("manifest-not-last", what))
     content = entries[position].content
-    if content.size > MAX_MANIFEST_BYTES:
-        notes.append(("manifest-invalid", f"{MANIFEST_NAME} has {content.size} bytes"))
-        return None
     try:
-        return Manifest.parse(content.read())
+        return Manifest.parse(content.read_at_most(MAX_MANIFEST_BYTES, MANIFEST_NAME))
     except UserError as error:
         notes.append(("manifest-invalid", str(error)))
         return None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from elasticdf.artifact import tarwalk
-from elasticdf.artifact.bitstream import Bitstream
+from elasticdf.artifact.bitstream import MAX_JSON_BYTES, Bitstream
 from elasticdf.artifact.blob import Blob
 from elasticdf.artifact.manifest import MANIFEST_NAME
 from elasticdf.artifact.opening import BITSTREAM_NAME, open_artifact
@@ -130,7 +130,9 @@ def import_oci(layout: Path, output: Path) -> Layout:
             f"{layout} holds an artifact of type {_show(manifest.get('artifactType'))}, "
             f"{ARTIFACT_TYPE!r} is needed; give a layout that elasticdf wrote"
         )
-    config = _fetch(layout, manifest.get("config"), CONFIG_TYPE).read()
+    config = _fetch(layout, manifest.get("config"), CONFIG_TYPE).read_at_most(
+        MAX_JSON_BYTES, f"{layout}, config"
+    )
     bitstream = Bitstream.parse(config, f"{layout}, config")
     layers = manifest.get("layers")
     files = [_file(layout, layer) for layer in (layers if isinstance(layers, list) else ())]
@@ -215,10 +217,9 @@ def _fetch(layout: Path, descriptor: Any, media_type: str) -> Blob:
 
 
 def _document(blob: Blob, where: str) -> Mapping[str, Any]:
-    if blob.size > _MAX_DOCUMENT_BYTES:
-        raise UserError(f"{where} has {blob.size} bytes, at most {_MAX_DOCUMENT_BYTES} are read")
+    content = blob.read_at_most(_MAX_DOCUMENT_BYTES, where)
     try:
-        document = json.loads(blob.read())
+        document = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{where} is not JSON ({error}); export the artifact again") from error
     if not isinstance(document, dict):

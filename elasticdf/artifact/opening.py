@@ -12,7 +12,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from elasticdf.artifact import axlf
-from elasticdf.artifact.bitstream import Bitstream, Directive
+from elasticdf.artifact.bitstream import MAX_JSON_BYTES, Bitstream, Directive
 from elasticdf.artifact.blob import Blob
 from elasticdf.artifact.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
 from elasticdf.artifact.tarwalk import TarEntry, walk
@@ -69,12 +69,7 @@ class Artifact:
         last = self.entries[-1] if self.entries else None
         if last is None or last.name != MANIFEST_NAME:
             return None
-        if last.content.size > MAX_MANIFEST_BYTES:
-            raise UserError(
-                f"{MANIFEST_NAME}: {last.content.size} bytes, at most {MAX_MANIFEST_BYTES} are "
-                "read; package the artifact again"
-            )
-        return Manifest.parse(last.content.read())
+        return Manifest.parse(last.content.read_at_most(MAX_MANIFEST_BYTES, MANIFEST_NAME))
 
     def binary(self, directive: Directive) -> Binary:
         """Return the binary a directive names.
@@ -119,7 +114,7 @@ def open_artifact(path: Path) -> Artifact:
         UserError: There is no artifact, more than one, or one that is damaged.
     """
     description = locate(path)
-    bitstream = Bitstream.parse(Blob.of(description).read(), str(description))
+    bitstream = Bitstream.parse(read_description(description), str(description))
     archive = Blob.of(description.parent / bitstream.name)
     entries = walk(archive, bitstream.name)
     return Artifact(
@@ -129,6 +124,15 @@ def open_artifact(path: Path) -> Artifact:
         entries=entries,
         binaries=read_binaries(entries),
     )
+
+
+def read_description(description: Path) -> bytes:
+    """Return the content of a bitstream.json.
+
+    Raises:
+        UserError: It cannot be read, or is far larger than any description.
+    """
+    return Blob.of(description).read_at_most(MAX_JSON_BYTES, str(description))
 
 
 def read_binaries(entries: tuple[TarEntry, ...]) -> tuple[Binary, ...]:

@@ -54,6 +54,24 @@ def staging(parent: Path) -> Iterator[Path]:
         os.close(lock)
 
 
+@contextmanager
+def undisturbed(parent: Path) -> Iterator[None]:
+    """Keep writers away while something is looked at twice.
+
+    Raises:
+        UserError: The folder cannot be read.
+    """
+    try:
+        lock = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise UserError(f"cannot read {parent}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(lock)
+
+
 def publish(built: Path, target: Path) -> None:
     """Put a folder in place of another, or where none was, in one step.
 

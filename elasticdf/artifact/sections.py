@@ -147,6 +147,11 @@ def text(raw: bytes) -> str:
     return raw.split(b"\0", 1)[0].decode("ascii", "replace").replace("\ufffd", "?")
 
 
+def printable(words: str) -> str:
+    """Return text that cannot steer a terminal; names in files are anybody's."""
+    return "".join(letter if letter.isprintable() else "?" for letter in words)
+
+
 def field(value: str, size: int, what: str) -> bytes:
     """Return a C string for a fixed field.
 
