@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from elasticdf.artifact.deployment import DeployedBoard, Deployment, Direction, Port
-from elasticdf.artifact.emulation import segments_of
+from elasticdf.artifact.emulation import is_emulated
 from elasticdf.artifact.manifest import Manifest
 from elasticdf.artifact.opening import Artifact, open_artifact
 from elasticdf.errors import UserError
@@ -41,7 +41,7 @@ def open_boards(artifact: Artifact, threads: int = 1) -> tuple[Board, ...]:
     Raises:
         UserError: Emulation and real binaries are mixed, or XRT or boards are missing.
     """
-    emulated = [bool(segments_of(binary.xclbin)) for binary in artifact.binaries]
+    emulated = [is_emulated(binary.xclbin) for binary in artifact.binaries]
     if all(emulated) and artifact.manifest is not None:
         switch = Switch()
         boards: list[Board] = []

@@ -30,12 +30,13 @@ class Cube:
 
     Attributes:
         descriptor: Of the file.
-        identity: Device and inode.
+        identity: Client, array, device and inode; file systems use an inode again, but the names
+            are drawn at random.
         size: Bytes when it was opened.
     """
 
     descriptor: int
-    identity: tuple[int, int]
+    identity: tuple[str, str, int, int]
     size: int
 
     def read(self, offset: int, target: NDArray[np.uint8]) -> None:
@@ -86,7 +87,7 @@ class CubeFolder:
         Raises:
             UserError: A name is not one, there is no such array, or the slice leaves it.
         """
-        names = tuple(_name(name, what) for name, what in ((client, "client"), (array, "array")))
+        names = (_name(client, "client"), _name(array, "array"))
         flags = os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             folder = os.open(names[0], os.O_RDONLY | os.O_DIRECTORY | flags, dir_fd=self._folder)
@@ -104,7 +105,7 @@ class CubeFolder:
             _check(names[1], status, offset, size)
             yield Cube(
                 descriptor=descriptor,
-                identity=(status.st_dev, status.st_ino),
+                identity=(*names, status.st_dev, status.st_ino),
                 size=status.st_size,
             )
         finally:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from elasticdf.artifact.axlf import Xclbin
 from elasticdf.artifact.deployment import DeployedBoard, Deployment
-from elasticdf.artifact.emulation import segments_of
+from elasticdf.artifact.emulation import is_emulated
 from elasticdf.errors import InternalError, UserError
 from elasticdf.runtime.board import PAGE_BYTES, Argument, LinkCount, Word
 from elasticdf.runtime.emulated.allocator import BankAllocator
@@ -273,7 +273,7 @@ class EmulatedBoard:
 
     def program(self, binary: Xclbin, deployment: Deployment | None, board: int) -> None:
         """Load an emulation binary."""
-        if deployment is None or not segments_of(binary):
+        if deployment is None or not is_emulated(binary):
             raise UserError(
                 f"{binary.name} is no emulation binary with a manifest beside it, so "
                 f"{self.label} cannot run it; build the project with --emulate or use real boards"

@@ -89,6 +89,17 @@ class Segment:
         return tuple(self._session.run(self._outputs, feeds))
 
 
+class Relay:
+    """A board that a stream only passes: no logic, what comes in goes out."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+
+    def compute(self, inputs: Mapping[str, Chunk]) -> tuple[Chunk, ...]:
+        """Return the frames unchanged."""
+        return tuple(inputs[port.tensor] for port in self.kernel.outputs)
+
+
 def open_session(model: bytes, what: str, threads: int) -> Any:
     """Return an onnxruntime session that uses few threads and never spins.
 
@@ -107,7 +118,7 @@ def open_session(model: bytes, what: str, threads: int) -> Any:
 
 
 def run_segment(
-    segment: Segment, inputs: tuple[FrameQueue, ...], outputs: tuple[Sink, ...]
+    segment: Segment | Relay, inputs: tuple[FrameQueue, ...], outputs: tuple[Sink, ...]
 ) -> None:
     """Compute for ever: frames from the input queues to the output sinks, in port order."""
     ports = segment.kernel.inputs

@@ -30,6 +30,7 @@ from elasticdf.artifact.emulation import segments_of
 from elasticdf.errors import UserError
 from elasticdf.runtime.emulated.frames import ClosedError, FrameQueue
 from elasticdf.runtime.emulated.kernels import (
+    Relay,
     RunDma,
     Segment,
     Sink,
@@ -116,8 +117,11 @@ class Machine:
         self._memory = memory
         self._report = report
         models = segments_of(binary)
-        self._segments = {}
+        self._segments: dict[str, Segment | Relay] = {}
         for kernel in deployment.kernels_of(board):
+            if not kernel.layers:
+                self._segments[kernel.name] = Relay(kernel)
+                continue
             if kernel.name not in models:
                 raise UserError(
                     f"{binary.name} holds no segment for kernel {kernel.name}; it is no emulation "
@@ -150,7 +154,7 @@ class Wiring:
         board: int,
         deployment: Deployment,
         binary: Xclbin,
-        segments: Mapping[str, Segment],
+        segments: Mapping[str, Segment | Relay],
         memory: ArenaMemory,
         report: Report,
     ) -> None:
@@ -272,7 +276,7 @@ class Wiring:
 
         self._add_thread(f"DMA {stream.dma}", run)
 
-    def _add_kernel(self, kernel: Kernel, segment: Segment) -> None:
+    def _add_kernel(self, kernel: Kernel, segment: Segment | Relay) -> None:
         inputs = tuple(self._queues[kernel.name, port.name] for port in kernel.inputs)
         outputs = tuple(self._sinks[kernel.name, port.name] for port in kernel.outputs)
         self._add_thread(f"kernel {kernel.name}", lambda: run_segment(segment, inputs, outputs))

@@ -114,8 +114,11 @@ class System:
     ) -> None:
         count = len(indices)
         inputs[:count] = self._frames[indices]
+        # Not np.uint32(count): the client takes the address of a temporary copy of a NumPy scalar,
+        # which another thread may reuse before the client has read it.
+        number = np.array([count], np.uint32)
         request = coral.request(self._accelerator)
-        request.arg(inputs[:count]).arg(outputs[:count]).arg(np.uint32(count))
+        request.arg(inputs[:count]).arg(outputs[:count]).arg(number)
         coral.submit(request).result()
 
 
