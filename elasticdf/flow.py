@@ -298,8 +298,15 @@ def _leave_verdict(folder: Path, error: InfeasibleError) -> None:
         BuildPlan({PLAN: json_bytes(error.explanation)}).write(folder)
 
 
-def build_emulated(directory: Path, report: Report) -> tuple[Path, ...]:
+def build_emulated(
+    directory: Path, report: Report, loader: str = Loader.ELASTICDF.value
+) -> tuple[Path, ...]:
     """Write the emulation binary of every board of a project and return their paths.
+
+    Args:
+        directory: Of the project.
+        report: Takes what is being done.
+        loader: Who will set up the network layer, which decides where its registers are.
 
     Raises:
         UserError: The folder is no project, or its network lacks weights.
@@ -316,7 +323,13 @@ def build_emulated(directory: Path, report: Report) -> tuple[Path, ...]:
         for kernel in deployment.kernels_of(deployed.id):
             report(f"board {deployed.id}: {kernel.name}")
             segments[kernel.name] = segment_model(graph, kernel.layers)
-        binary = emulation_binary(deployment, deployed.id, segments, load_board(deployed.board))
+        binary = emulation_binary(
+            deployment,
+            deployed.id,
+            segments,
+            load_board(deployed.board),
+            network_release="original" if loader == Loader.ORIGINAL else "current",
+        )
         path = directory / f"board{deployed.id}" / deployed.binary
         _write(path, binary)
         paths.append(path)

@@ -14,6 +14,7 @@ from elasticdf.progress import Report
 def _build_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("directory", type=Path, metavar="DIR")
     parser.add_argument("--emulate", action="store_true", help="binaries for emulated boards")
+    parser.add_argument("--loader", choices=("elasticdf", "original"), default="elasticdf")
 
 
 def _build(options: Namespace, report: Report) -> CommandResult:
@@ -22,7 +23,7 @@ def _build(options: Namespace, report: Report) -> CommandResult:
             f"binaries for real boards need the vendor tools: run make -C {options.directory}; "
             "for emulated boards add --emulate"
         )
-    files = flow.build_emulated(options.directory, report)
+    files = flow.build_emulated(options.directory, report, options.loader)
     names = [str(path) for path in files]
     return CommandResult(
         document={"binaries": names}, text="\n".join(f"wrote {name}" for name in names)
