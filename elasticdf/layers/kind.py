@@ -94,6 +94,10 @@ class LayerPorts:
     output_values: int
 
 
+_LARGEST = 2**31 - 1
+"""No dimension of a layer that could be built comes near."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribute:
     """One attribute of a FINN op.
@@ -124,12 +128,15 @@ class Attribute:
         fits = isinstance(value, tuple) == (self.type == "ints") and all(
             isinstance(n, int)
             and not isinstance(n, bool)
-            and (self.lowest is None or n >= self.lowest)
+            and (self.lowest is None or self.lowest <= n <= _LARGEST)
             for n in numbers
         )
-        if fits and self.length in (None, len(numbers)):
+        enough = self.length in (None, len(numbers)) and (numbers or self.default == ())
+        if fits and enough:
             return None
         least = "" if self.lowest is None else f" of at least {self.lowest}"
+        if fits is False and any(isinstance(n, int) and n > _LARGEST for n in numbers):
+            least = f" up to {_LARGEST}"
         if self.type == "int":
             return f"a whole number{least}"
         return f"{self.length or 'a list of'} whole numbers{least}"

@@ -9,8 +9,11 @@ from __future__ import annotations
 from functools import lru_cache
 from math import ceil
 
+from elasticdf.errors import UserError
 from elasticdf.ir import Layer
 from elasticdf.layers.kind import Attributes
+
+_LARGEST_DIMENSION = 2**36
 
 
 def ceil_div(number: int, by: int) -> int:
@@ -22,9 +25,14 @@ def ceil_div(number: int, by: int) -> int:
 def divisors(number: int) -> tuple[int, ...]:
     """Return all divisors, ascending.
 
+    Raises:
+        UserError: The number is beyond anything that could be built.
+
     >>> divisors(12)
     (1, 2, 3, 4, 6, 12)
     """
+    if not 1 <= number <= _LARGEST_DIMENSION:
+        raise UserError(f"a layer dimension of {number} cannot be folded; check the model's layers")
     small = [d for d in range(1, int(number**0.5) + 1) if number % d == 0]
     return tuple(small + [number // d for d in reversed(small) if d * d != number])
 
