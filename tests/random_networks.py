@@ -29,7 +29,11 @@ IMAGE_LAYERS = (
     "lopsided",
     "clip",
     "truncated_average",
+    "concat",
+    "upsample",
+    "pad",
 )
+SIGNAL_LAYERS = ("conv1d", "maxpool1d", "requantise", "concat")
 ROUNDING = ("ROUND", "HALF_EVEN", "CEIL", "FLOOR", "UP", "DOWN", "HALF_UP", "HALF_DOWN")
 
 
@@ -281,6 +285,74 @@ class RandomNetwork:
         total = self.canvas.node("Add", joined.tensor, source.tensor, shape=source.shape)
         self.last = self.quantise(total, source.shape)
 
+    def concat(self) -> None:
+        """Two quantisers of one tensor, side by side, each with its own step."""
+        source = self.last
+        shape = (1, 2 * source.shape[1], *source.shape[2:])
+        first = self.quantise(source.tensor, source.shape)
+        step = float(2.0 ** self.random.integers(-1, 2)) * first.step
+        second = self.quantise(source.tensor, source.shape, replace(first, step=step))
+        joined = self.canvas.node("Concat", first.tensor, second.tensor, shape=shape, axis=1)
+        self.last = self.quantise(joined, shape)
+
+    def upsample(self) -> None:
+        """Every pixel of a square three times three."""
+        _, channels, height, width = self.last.shape
+        if height != width or height > 5:
+            return
+        shape = (1, channels, 3 * height, 3 * width)
+        scales = np.array([1, 1, 3, 3], np.float32)
+        output = self.canvas.node(
+            "Resize",
+            self.last.tensor,
+            np.zeros(0, np.float32),
+            scales,
+            shape=shape,
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
+        self.last = replace(self.last, tensor=output, shape=shape)
+
+    def pad(self) -> None:
+        """Zeros around the image, more on some sides."""
+        if not self.last.pads:
+            return
+        _, channels, height, width = self.last.shape
+        shape = (1, channels, height + 1, width + 2)
+        pads = np.array([0, 0, 1, 0, 0, 0, 0, 2])
+        output = self.canvas.node("Pad", self.last.tensor, pads, shape=shape)
+        self.last = replace(self.last, tensor=output, shape=shape)
+
+    def conv1d(self) -> None:
+        """A convolution over a signal."""
+        _, channels, length = self.last.shape
+        if length < 3:
+            return
+        padding, stride = int(self.last.pads), int(self.random.integers(1, 3))
+        shape = (1, 3, (length + 2 * padding - 3) // stride + 1)
+        result = self.canvas.node(
+            "Conv",
+            self.last.tensor,
+            self.weights(3, channels, 3, per_channel=True),
+            shape=shape,
+            kernel_shape=[3],
+            strides=[stride],
+            pads=[padding, padding],
+        )
+        self.activate(result, shape)
+
+    def maxpool1d(self) -> None:
+        """A maximum over neighbours of a signal."""
+        _, channels, length = self.last.shape
+        if length < 2:
+            return
+        shape = (1, channels, length // 2)
+        output = self.canvas.node(
+            "MaxPool", self.last.tensor, shape=shape, kernel_shape=[2], strides=[2]
+        )
+        self.last = replace(self.last, tensor=output, shape=shape)
+
     def flatten(self) -> None:
         """Turn the image into a vector, channels first."""
         shape = (1, int(np.prod(self.last.shape[1:])))
@@ -299,8 +371,10 @@ class RandomNetwork:
 def random_network(
     seed: int, layers: tuple[str, ...], *, image: bool, labels: int = 0
 ) -> onnx.ModelProto:
-    """Return a network of these layers; images are flattened before the labels."""
-    drawn = RandomNetwork(seed, (1, 2, 7, 6) if image else (1, 6))
+    """Return a network of these layers; images and signals are flattened before the labels."""
+    signal = set(layers) <= set(SIGNAL_LAYERS) and "conv1d" in layers
+    shape = (1, 2, 11) if signal else (1, 2, 6, 6) if seed % 2 else (1, 2, 7, 6)
+    drawn = RandomNetwork(seed, shape if image else (1, 6))
     for layer in layers:
         drawn.add(layer)
     if image and labels:

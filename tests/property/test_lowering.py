@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from elasticdf.frontend import load
 from elasticdf.ir import Graph
 from tests.execution import enter, leave, reference, run_graph, run_segments
-from tests.random_networks import IMAGE_LAYERS, VECTOR_LAYERS, random_network
+from tests.random_networks import IMAGE_LAYERS, SIGNAL_LAYERS, VECTOR_LAYERS, random_network
 
 SEEDS = st.integers(0, 2**32 - 1)
 VECTORS = st.lists(st.sampled_from(VECTOR_LAYERS), max_size=4).map(tuple)
 IMAGES = st.lists(st.sampled_from(IMAGE_LAYERS), min_size=1, max_size=4).map(tuple)
+SIGNALS = st.lists(st.sampled_from(SIGNAL_LAYERS), max_size=3).map(lambda x: ("conv1d", *x))
 FEW = settings(
     max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
@@ -52,6 +53,14 @@ def test_vector_networks_equal_the_reference_bit_for_bit(
 @FEW
 @given(seed=SEEDS, layers=IMAGES)
 def test_image_networks_equal_the_reference_bit_for_bit(seed: int, layers: tuple[str, ...]) -> None:
+    assert_same(random_network(seed, layers, image=True), seed)
+
+
+@FEW
+@given(seed=SEEDS, layers=SIGNALS)
+def test_signal_networks_equal_the_reference_bit_for_bit(
+    seed: int, layers: tuple[str, ...]
+) -> None:
     assert_same(random_network(seed, layers, image=True), seed)
 
 

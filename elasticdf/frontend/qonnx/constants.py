@@ -41,6 +41,10 @@ def fold(op: Op, inputs: Inputs, opset: int) -> tuple[Constant, ...]:
     if op.type == "Transpose" and isinstance(first, Constant) and first.codes is not None:
         order = op.attributes.get("perm", tuple(reversed(range(first.codes.ndim))))
         return (transposed(first, tuple(order)),)
+    if op.type not in _FOLDED:
+        raise blocked(
+            op.place, "it is computed from constants only", "fold constants when exporting"
+        )
     return _standard(op, inputs, opset)
 
 
@@ -97,5 +101,13 @@ def _bipolar(op: Op, inputs: Inputs) -> Constant:
 def _signs(values: NDArray[Any]) -> Wholes:
     return np.where(values >= 0, np.int8(1), np.int8(-1))
 
+
+_FOLDED = (
+    *("Abs", "Add", "Cast", "Ceil", "Clip", "Concat", "Constant", "Div", "Exp", "Flatten", "Floor"),
+    *("Gather", "Identity", "Log", "Max", "Min", "Mul", "Neg", "Pow", "Reciprocal", "Relu"),
+    *("Reshape", "Round", "Shape", "Sigmoid", "Slice", "Sqrt", "Squeeze", "Sub", "Transpose"),
+    "Unsqueeze",
+)
+"""Standard operators evaluated on constants; none makes more of little."""
 
 _RULES = {"Quant": _quant, "IntQuant": _quant, "BipolarQuant": _bipolar}

@@ -233,7 +233,7 @@ def epilogue(
     tensor = "stream"
     for step in steps:
         tensor = _step(writer, tensor, step)
-    if len(shape) == 4:
+    if len(stream_shape) == 4:
         tensor = writer.node("Transpose", (tensor,), perm=[0, 3, 1, 2])
     tensor = writer.reshape(tensor, shape)
     if softmax:

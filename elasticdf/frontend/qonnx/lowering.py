@@ -16,6 +16,7 @@ from elasticdf.errors import InternalError, UserError
 from elasticdf.frontend.diagnose import blocked, unknown_operator
 from elasticdf.frontend.qonnx import (
     elementwise,
+    joining,
     labels,
     matrix,
     pooling,
@@ -39,6 +40,7 @@ RULES: Mapping[str, Rule] = {
     "BipolarQuant": quantisers.bipolar_quant,
     "Cast": elementwise.cast,
     "Clip": elementwise.clip,
+    "Concat": joining.concat,
     "Conv": matrix.conv,
     "Div": elementwise.divide,
     "Dropout": elementwise.identity,
@@ -53,10 +55,12 @@ RULES: Mapping[str, Rule] = {
     "Mul": elementwise.multiply,
     "MultiThreshold": quantisers.multi_threshold,
     "Neg": elementwise.negate,
+    "Pad": joining.pad,
     "Quant": quantisers.quant,
     "ReduceMean": pooling.reduce_mean,
     "Relu": elementwise.relu,
     "Reshape": shapes.reshape,
+    "Resize": joining.resize,
     "Softmax": labels.softmax,
     "Squeeze": shapes.squeeze,
     "Sub": elementwise.subtract,
@@ -64,6 +68,7 @@ RULES: Mapping[str, Rule] = {
     "Transpose": shapes.transpose,
     "Trunc": pooling.trunc,
     "Unsqueeze": shapes.unsqueeze,
+    "Upsample": joining.resize,
 }
 """What becomes of each operator on streams."""
 

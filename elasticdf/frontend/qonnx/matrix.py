@@ -142,6 +142,8 @@ def conv(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     """Conv: dense or depthwise, strided, padded or dilated."""
     flow = only_flow(op, inputs[:1])
     codes, scale, bipolar = _weights(op, inputs[1], sketch, output_axis=0)
+    if len(flow.shape) == codes.ndim == 3:
+        codes = codes[..., None]
     group = int(op.attributes.get("group", 1))
     _check_conv(op, flow, codes, group)
     depthwise = group > 1
@@ -162,7 +164,7 @@ def conv(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
         stream = _matrix_unit(stream, flow.datatype, matrix, bipolar, leading, sketch)
     result = Flow(
         stream=stream,
-        shape=(1, codes.shape[0], *window.output),
+        shape=flow.spread(codes.shape[0], window.output),
         datatype=sketch.tensors[stream].datatype,
     ).then(*_matches_to_products(stream, sketch), Scale(gain), Scale(scale))
     if np.any(offset):
@@ -174,11 +176,11 @@ def conv(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
 
 
 def _check_conv(op: Op, flow: Flow, codes: Wholes, group: int) -> None:
-    if codes.ndim != 4 or len(flow.shape) != 4:
+    if codes.ndim != 4:
         raise blocked(
             op.place,
             f"it convolves {list(flow.shape)} with weights of shape {list(codes.shape)}",
-            "write it as a two-dimensional convolution (one dimension of size 1 is fine)",
+            "use a convolution over one or two dimensions",
         )
     inside = codes.shape[1] * group
     depthwise = group == flow.channels == codes.shape[0] and codes.shape[1] == 1

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from elasticdf.errors import InternalError
 from elasticdf.frontend.diagnose import blocked
 from elasticdf.frontend.qonnx.elementwise import Inputs, only_flow
 from elasticdf.frontend.qonnx.reading import Op
 from elasticdf.frontend.qonnx.sketch import Sketch
-from elasticdf.frontend.qonnx.values import Average, Constant, Flow, Scale, Value, affine
+from elasticdf.frontend.qonnx.values import Average, Constant, Divide, Flow, Scale, Value, affine
 from elasticdf.frontend.qonnx.widths import smallest
-from elasticdf.frontend.qonnx.windows import Window, generate, pad, window_of
+from elasticdf.frontend.qonnx.windows import Window, add_padding, generate, kernel_of, window_of
 from elasticdf.ir import DataType
 
 
@@ -24,16 +23,14 @@ def max_pool(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
         raise blocked(op.place, "its input is not quantised", "put a Quant node in front of it")
     shape = (1, *window.output, flow.channels)
     streaming = window.kernel == window.strides and not any(window.padding)
-    if streaming and all(
-        size % k == 0 for size, k in zip(flow.shape[2:], window.kernel, strict=True)
-    ):
+    if streaming and all(size % k == 0 for size, k in zip(flow.image, window.kernel, strict=True)):
         stream = sketch.layer(
             "StreamingMaxPool",
             (flow.stream,),
             shape,
             flow.datatype,
             {
-                "ImgDim": flow.shape[2:],
+                "ImgDim": flow.image,
                 "PoolDim": window.kernel,
                 "NumChannels": flow.channels,
                 "PE": 1,
@@ -45,15 +42,14 @@ def max_pool(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
         stream = _window_maximum(op, flow, window, sketch)
     return Flow(
         stream=stream,
-        shape=(1, flow.channels, *window.output),
+        shape=flow.spread(flow.channels, window.output),
         datatype=flow.datatype,
         steps=flow.steps,
     )
 
 
 def _pool_window(op: Op, flow: Flow) -> Window:
-    shape = op.attributes.get("kernel_shape", (1, 1))
-    window = window_of(op, flow, (int(shape[0]), int(shape[-1])))
+    window = window_of(op, flow, kernel_of(op, flow))
     if window.dilations != (1, 1):
         raise blocked(op.place, "it is dilated", "use a pooling window without dilation")
     leftover = any((window.padded[a] - window.kernel[a]) % window.strides[a] for a in (0, 1))
@@ -71,7 +67,7 @@ def _window_maximum(op: Op, flow: Flow, window: Window, sketch: Sketch) -> str:
                 "it pads signed values with zero, which may exceed the true maximum",
                 "quantise its input unsigned, or pool without padding",
             )
-        stream = pad(op, flow, window, sketch)
+        stream = add_padding(op, flow, window, sketch)
     stream = generate(stream, flow, window, depthwise=True, sketch=sketch)
     return _pool(stream, flow, window, "MaxPool", flow.datatype, sketch)
 
@@ -118,9 +114,9 @@ def average_pool(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
 def global_average_pool(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     """GlobalAveragePool, and ReduceMean over the image: a sum, the division stays pending."""
     flow = only_flow(op, inputs[:1])
-    if len(flow.shape) != 4:
+    if len(flow.shape) < 3:
         raise blocked(op.place, f"its input is {list(flow.shape)}", "give it an image")
-    return _global_sum(flow, sketch)
+    return _global_sum(op, flow, sketch)
 
 
 def reduce_mean(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
@@ -128,7 +124,8 @@ def reduce_mean(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     axes = op.attributes.get("axes", ())
     if len(inputs) > 1 and isinstance(inputs[1], Constant):
         axes = tuple(int(axis) for axis in inputs[1].values.reshape(-1))
-    if sorted(axis % 4 for axis in axes) != [2, 3]:
+    rank = len(only_flow(op, inputs[:1]).shape)
+    if sorted(axis % rank for axis in axes) != list(range(2, rank)):
         raise blocked(
             op.place, f"it averages over axes {list(axes)}", "average over the image only"
         )
@@ -141,21 +138,24 @@ def reduce_mean(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
 def settle(op: Op, average: Average, sketch: Sketch) -> Flow:
     """Close an average pooling over a whole image: a sum whose division stays pending."""
     flow = average.flow
-    if average.kernel != flow.shape[2:]:
+    if average.kernel != flow.image:
         raise blocked(
             op.place,
             "the average pooling before it covers part of the image and is not truncated",
             "follow AveragePool with Mul by the window size and Trunc, as Brevitas exports it",
         )
-    result = _global_sum(flow, sketch)
+    result = _global_sum(op, flow, sketch)
     return result.then(Scale(np.array(average.factor)))
 
 
-def _global_sum(flow: Flow, sketch: Sketch) -> Flow:
-    height, width = flow.shape[2:]
-    found = affine(flow.steps)
-    if found is None or np.any(found[1]):
-        raise InternalError(f"stream {flow.stream}: averaged before it was quantised")
+def _global_sum(op: Op, flow: Flow, sketch: Sketch) -> Flow:
+    height, width = flow.image
+    if affine(flow.steps) is None:
+        raise blocked(
+            op.place,
+            "it averages an activation that is not quantised",
+            "put a Quant node behind the activation",
+        )
     total = smallest(flow.datatype.minimum * height * width, flow.datatype.maximum * height * width)
     stream = sketch.layer(
         "GlobalAccPool",
@@ -169,10 +169,9 @@ def _global_sum(flow: Flow, sketch: Sketch) -> Flow:
             "numInputVectors": (1, height, width),
         },
     )
-    scale = Scale(np.array(1.0 / (height * width)))
-    return Flow(
-        stream=stream, shape=(1, flow.channels, 1, 1), datatype=total, steps=(*flow.steps, scale)
-    )
+    mean = Divide(np.array(float(height * width)))
+    shape = flow.spread(flow.channels, (1, 1))
+    return Flow(stream=stream, shape=shape, datatype=total, steps=(mean, *flow.steps))
 
 
 def trunc(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
@@ -191,7 +190,7 @@ def trunc(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
         strides=average.strides,
         dilations=(1, 1),
         padding=(0, 0, 0, 0),
-        padded=(flow.shape[2], flow.shape[3]),
+        padded=flow.image,
         output=_pooled_size(flow, average),
     )
     found = affine(flow.steps)
@@ -237,7 +236,7 @@ def trunc(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     )
     return Flow(
         stream=stream,
-        shape=(1, flow.channels, *window.output),
+        shape=flow.spread(flow.channels, window.output),
         datatype=result,
         steps=(Scale(np.array(output_scale)),),
     )
@@ -245,8 +244,7 @@ def trunc(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
 
 def _pooled_size(flow: Flow, average: Average) -> tuple[int, int]:
     height, width = (
-        (flow.shape[2 + axis] - average.kernel[axis]) // average.strides[axis] + 1
-        for axis in (0, 1)
+        (flow.image[axis] - average.kernel[axis]) // average.strides[axis] + 1 for axis in (0, 1)
     )
     return height, width
 

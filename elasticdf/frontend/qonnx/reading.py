@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from elasticdf.frontend.diagnose import Place
 _MAX_BYTES = 2**31
 _MAX_OPERATORS = 50_000
 _MAX_ELEMENTS = 2**31
+_MAX_INPUT = 2**28
 _OPSETS = (9, 23)
 """Oldest and newest version of the standard operators understood."""
 
@@ -238,6 +240,11 @@ def _only_input(
         raise UserError(
             f"{path}: input {inputs[0].name!r} has {len(dims)} dimensions, batch and channels are "
             "needed; export with a fixed size"
+        )
+    if prod(max(dim.dim_value, 1) for dim in dims) > _MAX_INPUT:
+        raise UserError(
+            f"{path}: input {inputs[0].name!r} has more than {_MAX_INPUT} elements; "
+            "export with a realistic size"
         )
     return inputs[0].name, (1, *(int(dim.dim_value) for dim in dims[1:]))
 

@@ -112,12 +112,11 @@ def reshaped(op: Op, flow: Flow, shape: tuple[int, ...]) -> Flow:
             f"it turns {list(flow.shape)} into {list(shape)}",
             "keep the batch first and the number of elements",
         )
-    if len(shape) > 1 and shape[1] == flow.channels and len(shape) != 3:
+    before, after = ([size for size in dims[2:] if size > 1] for dims in (flow.shape, shape))
+    if 2 <= len(shape) <= 4 and shape[1] == flow.channels and before == after:
         return replace(flow, shape=shape)
-    if len(shape) > 1 and shape[1] == flow.channels and prod(shape[2:]) == 1:
-        return replace(flow, shape=shape)
-    if len(shape) == 2 and len(flow.shape) == 4:
-        channels, height, width = flow.shape[1:]
+    if len(shape) == 2 and len(flow.shape) > 2:
+        channels, (height, width) = flow.channels, flow.image
         return replace(
             flow,
             shape=shape,

@@ -28,8 +28,15 @@ BYTES = Quantiser(
 
 
 def channels_last(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a channels-second shape with its channels last."""
-    return (shape[0], *shape[2:], shape[1])
+    """Return a channels-second shape as a stream has it: an image, channels last.
+
+    >>> channels_last((1, 2, 100))
+    (1, 100, 1, 2)
+    """
+    if len(shape) == 2:
+        return shape
+    height, width = (*shape[2:], 1)[:2]
+    return (shape[0], height, width, shape[1])
 
 
 def _is_image(shape: tuple[int, ...]) -> bool:

@@ -106,7 +106,8 @@ class Flow:
 
     Attributes:
         stream: Tensor name in the layer graph (channels last).
-        shape: In the network's terms: (1, channels) or (1, channels, height, width).
+        shape: In the network's terms: (1, channels), then the length of a signal or height and
+            width of an image.
         datatype: Of the stream.
         steps: Pending real-valued steps, first first.
         order: (channels, height, width) if the network has flattened an image; constants then
@@ -127,6 +128,16 @@ class Flow:
     def channels(self) -> int:
         """The length of the last stream dimension."""
         return self.shape[1]
+
+    @property
+    def image(self) -> tuple[int, int]:
+        """Height and width; a signal is an image of width 1, a vector one of 1 by 1."""
+        height, width = (*self.shape[2:], 1, 1)[:2]
+        return height, width
+
+    def spread(self, channels: int, image: tuple[int, int]) -> tuple[int, ...]:
+        """Return the shape of a signal or image like this one, of another size."""
+        return (1, channels, *image)[: len(self.shape)]
 
     def then(self, *steps: Step) -> Flow:
         """Return the flow with more steps pending."""

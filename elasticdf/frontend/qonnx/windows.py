@@ -37,21 +37,23 @@ def window_of(op: Op, flow: Flow, kernel: tuple[int, int]) -> Window:
     Raises:
         UserError: Sizes are impossible, or the declared kernel contradicts the weights.
     """
-    if len(flow.shape) != 4:
+    if len(flow.shape) not in (3, 4):
         raise blocked(
-            op.place, f"its input is {list(flow.shape)}", "give it an image (4 dimensions)"
+            op.place,
+            f"its input is {list(flow.shape)}",
+            "give it a signal (3 dimensions) or an image (4)",
         )
-    height, width = flow.shape[2:]
-    declared = _pair(op.attributes.get("kernel_shape", kernel))
-    strides = _pair(op.attributes.get("strides", (1, 1)))
-    dilations = _pair(op.attributes.get("dilations", (1, 1)))
+    height, width = flow.image
+    declared = _pair(op, flow, "kernel_shape", kernel)
+    strides = _pair(op, flow, "strides", (1, 1))
+    dilations = _pair(op, flow, "dilations", (1, 1))
     if declared != kernel or min(*kernel, *strides, *dilations) < 1:
         raise blocked(
             op.place,
             f"kernel {list(kernel)}, strides {list(strides)}, dilations {list(dilations)}",
             "export the network again",
         )
-    padding = _padding(op, (height, width), kernel, strides, dilations)
+    padding = _padding(op, flow, kernel, strides, dilations)
     padded = (height + padding[0] + padding[2], width + padding[1] + padding[3])
     output = tuple(
         (padded[axis] - dilations[axis] * (kernel[axis] - 1) - 1) // strides[axis] + 1
@@ -73,18 +75,35 @@ def window_of(op: Op, flow: Flow, kernel: tuple[int, int]) -> Window:
     )
 
 
-def _pair(values: tuple[int, ...]) -> tuple[int, int]:
-    return (int(values[0]), int(values[-1]))
+def kernel_of(op: Op, flow: Flow) -> tuple[int, int]:
+    """Return the window of a pooling operator."""
+    return _pair(op, flow, "kernel_shape", (1, 1))
+
+
+def _pair(op: Op, flow: Flow, name: str, default: tuple[int, int]) -> tuple[int, int]:
+    """Return an attribute with one number per dimension; signals get 1 for the width."""
+    values = op.attributes.get(name)
+    if values is None:
+        return default
+    rank = len(flow.shape) - 2
+    if len(values) != rank:
+        raise blocked(
+            op.place,
+            f"its attribute {name} is {list(values)} on an input of {list(flow.shape)}",
+            f"give {rank} numbers",
+        )
+    height, width = (*values, 1)[:2]
+    return height, width
 
 
 def _padding(
     op: Op,
-    image: tuple[int, int],
+    flow: Flow,
     kernel: tuple[int, int],
     strides: tuple[int, int],
     dilations: tuple[int, int],
 ) -> tuple[int, int, int, int]:
-    mode = str(op.attributes.get("auto_pad", "NOTSET"))
+    mode, image = str(op.attributes.get("auto_pad", "NOTSET")), flow.image
     if mode in ("SAME_UPPER", "SAME_LOWER"):
         totals = [
             max(
@@ -99,12 +118,30 @@ def _padding(
         less, more = [t // 2 for t in totals], [t - t // 2 for t in totals]
         first, last = (less, more) if mode == "SAME_UPPER" else (more, less)
         return (first[0], first[1], last[0], last[1])
-    pads = tuple(int(p) for p in op.attributes.get("pads", (0, 0, 0, 0)))
-    if mode == "VALID":
-        return (0, 0, 0, 0)
-    if len(pads) != 4 or min(pads) < 0:
-        raise blocked(op.place, f"its pads are {list(pads)}", "use four pads of zero or more")
-    return (pads[0], pads[1], pads[2], pads[3])
+    rank = len(flow.shape) - 2
+    pads = (
+        tuple(op.attributes.get("pads", (0,) * 2 * rank)) if mode == "NOTSET" else (0,) * 2 * rank
+    )
+    return sides(op, pads[:rank], pads[rank:], rank)
+
+
+def sides(
+    op: Op, before: tuple[int, ...], after: tuple[int, ...], rank: int
+) -> tuple[int, int, int, int]:
+    """Return top, left, bottom, right of pads given per dimension.
+
+    Raises:
+        UserError: A pad is missing or negative.
+    """
+    if len(before) != rank or len(after) != rank or min(*before, *after) < 0:
+        raise blocked(
+            op.place,
+            f"its pads are {[*before, *after]}",
+            f"use {2 * rank} pads of zero or more",
+        )
+    top, left = (*before, 0)[:2]
+    bottom, right = (*after, 0)[:2]
+    return top, left, bottom, right
 
 
 def slide(op: Op, flow: Flow, window: Window, *, depthwise: bool, sketch: Sketch) -> str:
@@ -113,7 +150,7 @@ def slide(op: Op, flow: Flow, window: Window, *, depthwise: bool, sketch: Sketch
     A 1x1 window without stride needs nothing; one with equal strides on a square image is a
     DownSampler; everything else a ConvolutionInputGenerator, behind an FMPadding if it pads.
     """
-    stream = pad(op, flow, window, sketch) if any(window.padding) else flow.stream
+    stream = add_padding(op, flow, window, sketch) if any(window.padding) else flow.stream
     if window.kernel == (1, 1) and window.strides == (1, 1):
         return stream
     square = window.padded[0] == window.padded[1] and window.strides[0] == window.strides[1]
@@ -122,7 +159,7 @@ def slide(op: Op, flow: Flow, window: Window, *, depthwise: bool, sketch: Sketch
     return generate(stream, flow, window, depthwise=depthwise, sketch=sketch)
 
 
-def pad(op: Op, flow: Flow, window: Window, sketch: Sketch) -> str:
+def add_padding(op: Op, flow: Flow, window: Window, sketch: Sketch) -> str:
     """Add an FMPadding and return its stream.
 
     Raises:
@@ -140,7 +177,7 @@ def pad(op: Op, flow: Flow, window: Window, sketch: Sketch) -> str:
         (1, *window.padded, flow.channels),
         flow.datatype,
         {
-            "ImgDim": flow.shape[2:],
+            "ImgDim": flow.image,
             "Padding": window.padding,
             "NumChannels": flow.channels,
             "SIMD": flow.channels,  # FINN's folding leaves this as its conversion sets it
@@ -186,6 +223,6 @@ def generate(stream: str, flow: Flow, window: Window, *, depthwise: bool, sketch
             "inputDataType": flow.datatype.name,
             "outputDataType": flow.datatype.name,
             "depthwise": int(depthwise),
-            "is1D": int(1 in flow.shape[2:]),
+            "is1D": int(1 in flow.image),
         },
     )
