@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 
+from codegen.link_rtl.emit import describe
+from codegen.link_rtl.instances import instances
 from elasticdf import __version__
 from elasticdf.artifact import network_registers as registers
 from elasticdf.artifact import sections
@@ -142,15 +144,12 @@ def _kernels(
 
 
 def _adapters(deployment: Deployment, board_id: int) -> Iterator[KernelMetadata]:
-    """The link adapters and what joins those of a port, named as in the build project."""
-    streams = (_stream("s_axis_0", 0), _stream("m_axis_0", 1))
-    names = [f"edf_tx_{link.id}" for link in deployment.links if link.source_board == board_id]
-    names += [f"edf_rx_{link.id}" for link in deployment.links if link.target_board == board_id]
-    for port in deployment.ports:
-        if port.board == board_id:
-            names += [f"edf_mux_{port.qsfp}", f"edf_demux_{port.qsfp}"]
-    for name in names:
-        yield _free_running(name, (name,), streams)
+    """The link adapters and what joins those of a port, as the build project makes them."""
+    for adapter in instances(deployment, board_id):
+        kernel = describe(adapter)
+        streams = tuple(_stream(port.name, order) for order, port in enumerate(kernel.streams))
+        named = _named({register.name: register.offset for register in kernel.registers})
+        yield _free_running(kernel.name, (kernel.name,), (*streams, *named))
 
 
 def _free_running(

@@ -274,7 +274,7 @@ def test_binaries_of_another_plan_are_refused(tmp_path: Path) -> None:
         package(project)
     assert str(caught.value) == (
         "board1.xclbin holds no compute unit odma_seg_r0_s1, it holds seg_r0_s1, cmac_1, "
-        "networklayer_1, edf_tx_1, edf_rx_0, edf_mux_1, edf_demux_1; it was built from another "
+        "networklayer_1, edf_rx_0, edf_tx_1, edf_mux_1, edf_demux_1; it was built from another "
         "plan, build it again"
     )
 
