@@ -15,7 +15,7 @@ from elasticdf.artifact.deployment import (
     Port,
     StreamEnd,
 )
-from elasticdf.hardware import Board, Cluster
+from elasticdf.hardware import Board, Cluster, Shell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,11 @@ class BoardView:
     incoming: tuple[NetworkStream, ...]
     host: tuple[HostStream, ...]
     ports: tuple[NetworkPort, ...]
+
+    @property
+    def shell(self) -> Shell:
+        """Return the facts of the shell the binary is linked for."""
+        return next(s for s in self.board.shells if s.name == self.deployed.shell)
 
     def port(self, end: StreamEnd) -> Port:
         """Return the port behind a stream end."""

@@ -43,7 +43,12 @@ STREAM_DEPTH = 32
 
 
 def deploy(
-    graph: Graph, plan: Plan, cluster: Cluster, addressing: Addressing | None = None
+    graph: Graph,
+    plan: Plan,
+    cluster: Cluster,
+    addressing: Addressing | None = None,
+    *,
+    tool: str | None = None,
 ) -> Deployment:
     """Return what runs where.
 
@@ -52,6 +57,7 @@ def deploy(
         plan: Where every layer sits.
         cluster: The boards the plan's ids mean.
         addressing: Of the network ports.
+        tool: Vitis release whose shells to use, the newest shells by default.
 
     Raises:
         UserError: More streams than sockets or memory interfaces, or boards nothing connects.
@@ -71,7 +77,7 @@ def deploy(
         mode=plan.mode.value,
         clock_hz=plan.clock_hz,
         replicas=plan.replicas,
-        boards=_boards(graph, kernels, cluster),
+        boards=_boards(graph, kernels, cluster, tool),
         kernels=kernels,
         local=tuple(wiring.local),
         links=links,
@@ -235,22 +241,23 @@ def _named(streams: list[HostStream]) -> tuple[HostStream, ...]:
 
 
 def _boards(
-    graph: Graph, kernels: tuple[Kernel, ...], cluster: Cluster
+    graph: Graph, kernels: tuple[Kernel, ...], cluster: Cluster, tool: str | None
 ) -> tuple[DeployedBoard, ...]:
     """Return the boards that do something: one without kernels needs no binary."""
     used = sorted({kernel.board for kernel in kernels})
-    return tuple(_board(graph, number, cluster) for number in used)
+    return tuple(_board(graph, number, cluster, tool) for number in used)
 
 
-def _board(graph: Graph, number: int, cluster: Cluster) -> DeployedBoard:
+def _board(graph: Graph, number: int, cluster: Cluster, tool: str | None) -> DeployedBoard:
     board = cluster.boards[number]
+    shell = board.shell if tool is None else board.shell_for(tool)
     return DeployedBoard(
         id=number,
         board=board.name,
         part=board.part,
         vendor=board.vendor,
-        shell=board.shell.name,
-        shell_version=board.shell.version,
+        shell=shell.name,
+        shell_version=shell.version,
         binary=f"{binary_stem(graph.name)}_board{number}.xclbin",
     )
 

@@ -71,9 +71,7 @@ def _board(view: BoardView) -> dict[str, Any]:
         "embedded": view.board.flow is BuildFlow.ZYNQ,
         "vnx_files": [entry["file"] for entry in _vnx((view,))],
         # Fixed-clock shells get every clock in link.cfg; the others have this one for all.
-        "kernel_frequency": ""
-        if view.board.shell.per_kernel_clocks
-        else f" --kernel_frequency {mhz}",
+        "kernel_frequency": "" if view.shell.per_kernel_clocks else f" --kernel_frequency {mhz}",
     }
 
 

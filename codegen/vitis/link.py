@@ -100,7 +100,7 @@ def link_config(view: BoardView, options: LinkOptions) -> bytes:
 
 def network_clock_hz(view: BoardView, options: LinkOptions) -> int:
     """Return the clock the network layer gets: its own where the shell can, else the kernels'."""
-    if view.board.shell.per_kernel_clocks:
+    if view.shell.per_kernel_clocks:
         return options.network_clock_hz
     return view.deployment.clock_hz
 
@@ -166,7 +166,7 @@ def _clocks(view: BoardView, kernels: tuple[_Kernel, ...], options: LinkOptions)
 
     So the clock converters sit on the narrow compute streams, not on the packets.
     """
-    if not view.board.shell.per_kernel_clocks:
+    if not view.shell.per_kernel_clocks:
         return []
     slow = {*(kernel.name for kernel in view.kernels), *(stream.dma for stream in view.host)}
     return [

@@ -6,6 +6,7 @@ Plain facts with their consistency checks; where the numbers come from stands be
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from typing import TypeVar
 
 from elasticdf.errors import UserError
 from elasticdf.ir import Resources
+
+_RELEASE = re.compile(r"(?P<year>20\d\d)\.(?P<number>[1-9])")
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -205,6 +208,22 @@ class Board:
         """The newest shell, which binaries are linked for unless another is asked for."""
         return self.shells[0]
 
+    def shell_for(self, tool: str) -> Shell:
+        """Return the newest shell that a Vitis release supports.
+
+        Args:
+            tool: The release, for example ``2022.1``.
+
+        Raises:
+            UserError: There is none, or this is no release.
+        """
+        release = _release(tool)
+        for shell in self.shells:
+            if _release(shell.oldest_tool) <= release <= _release(shell.newest_tool):
+                return shell
+        known = ", ".join(f"{s.name} ({s.oldest_tool} to {s.newest_tool})" for s in self.shells)
+        raise UserError(f"board {self.name} has no shell for Vitis {tool}; it has {known}")
+
     def die(self, name: str) -> Die:
         """Return the die of that name.
 
@@ -262,6 +281,13 @@ def _pick(kind: str, key: Key, table: dict[Key, Value], board: str) -> Value:
     return table[key]
 
 
+def _release(text: str) -> tuple[int, int]:
+    match = _RELEASE.fullmatch(text)
+    if match is None:
+        raise UserError(f"Vitis release {text!r} is not a year and a number, for example 2022.2")
+    return int(match["year"]), int(match["number"])
+
+
 def check_board(board: Board, where: str) -> None:
     """Check that the parts of a board fit together.
 
@@ -297,6 +323,12 @@ def check_board(board: Board, where: str) -> None:
         raise UserError(f"{where}: there are network ports but no network_ip; add it")
     if not board.shells:
         raise UserError(f"{where}: there is no [[shell]]; add one")
+    for shell in board.shells:
+        if _release(shell.oldest_tool) > _release(shell.newest_tool):
+            raise UserError(
+                f"{where}, shell {shell.name}: oldest_tool {shell.oldest_tool} is newer than "
+                f"newest_tool {shell.newest_tool}; swap them"
+            )
 
 
 def _refuse_duplicates(where: str, kind: str, names: Iterable[str]) -> None:

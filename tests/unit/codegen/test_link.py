@@ -126,3 +126,14 @@ def test_too_many_compute_units_are_refused() -> None:
         "board 0 (u250) needs 66 compute units, a binary holds 60; "
         "use fewer replicas or more boards"
     )
+
+
+def test_an_older_shell_clocks_all_kernels_alike_and_says_what_rate_remains() -> None:
+    graph, cluster = chain(6), cluster_of("2xu280")
+    plan = spread(graph, cluster, Mode.HARDWARE)
+    deployment = deploy(graph, plan, cluster, tool="2021.2")
+    text = _config(deployment, cluster, 0).decode()
+    assert "platform=xilinx_u280_xdma_201920_3\n" in text
+    assert "[clock]" not in text
+    assert "at its clock 94.3 Gb/s remain" in text
+    assert faults(read(text), stream_ports(deployment, 0)) == []

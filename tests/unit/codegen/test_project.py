@@ -228,3 +228,26 @@ def test_the_makefile_is_sound_and_needs_nothing_to_say_so(tmp_path: Path) -> No
         "package",
         "run",
     ]
+
+
+HOSTILE = "x'\"\n$(rm -rf /)`{{ 7*7 }}`\\ \u2028;#"
+
+
+def test_hostile_layer_names_stay_data() -> None:
+    graph = chain(2)
+    named = [replace(layer, name=f"{HOSTILE}{i}") for i, layer in enumerate(graph)]
+    graph = replace(graph, layers=tuple(named))
+    _, files = emit(graph, "2xu280", Mode.HARDWARE, network=_qonnx(graph))
+    for name in ("Makefile", "board0/link.cfg", "logged.sh", ".gitlab-ci.yml"):
+        assert "rm -rf /" not in _text(files, name)
+        assert "7*7" not in _text(files, name)
+    tree = ast.parse(files.files["board0/build.py"])
+    kernels = next(
+        ast.literal_eval(s.value)
+        for s in tree.body
+        if isinstance(s, ast.Assign)
+        and isinstance(s.targets[0], ast.Name)
+        and s.targets[0].id == "KERNELS"
+    )
+    assert kernels["seg_r0_s0"]["layers"] == [f"{HOSTILE}0"]
+    assert f"{HOSTILE}0" in json.loads(files.files["board0/folding.json"])

@@ -121,3 +121,17 @@ def test_hostile_files_get_a_sentence(content: bytes) -> None:
 def test_a_misspelt_board_is_suggested() -> None:
     with pytest.raises(UserError, match=r"^board 'U280x' is not known; did you mean u280\?$"):
         load_board("U280x")
+
+
+def test_each_tool_gets_the_newest_shell_it_supports() -> None:
+    board = load_board("u280")
+    assert board.shell_for("2022.2").name == "xilinx_u280_gen3x16_xdma_1_202211_1"
+    assert board.shell_for("2021.1").version == "xdma_201920.3"
+    with pytest.raises(UserError) as error:
+        board.shell_for("2031.1")
+    assert str(error.value) == (
+        "board u280 has no shell for Vitis 2031.1; it has xilinx_u280_gen3x16_xdma_1_202211_1 "
+        "(2022.1 to 2023.1), xilinx_u280_xdma_201920_3 (2020.1 to 2021.2)"
+    )
+    with pytest.raises(UserError, match=r"^Vitis release 'new' is not a year and a number"):
+        board.shell_for("new")

@@ -1,0 +1,5 @@
+from finn.fake import Logged
+
+
+class ConvertQONNXtoFINN(Logged):
+    pass
