@@ -25,6 +25,7 @@ from elasticdf.artifact.manifest import Loader
 from elasticdf.artifact.opening import open_artifact
 from elasticdf.errors import UserError
 from tests.artifact_samples import BOARD, deployment, write_project
+from tests.truth import ROOT
 
 Json = dict[str, Any]
 
@@ -632,3 +633,13 @@ def test_a_path_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     assert (
         str(caught.value) == f"{tmp_path / 'none'} does not exist; give the folder of an artifact"
     )
+
+
+def test_the_documentation_lists_every_rule() -> None:
+    text = (ROOT / "docs/artifact.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| `") and line.count("|") == 6]
+    assert rows == [
+        f"| `{code}` | {rule.severity.value} | {rule.loader.value if rule.loader else 'every'} "
+        f"| {rule.why} | {rule.mend} |"
+        for code, rule in RULES.items()
+    ]
