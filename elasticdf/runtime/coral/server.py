@@ -102,6 +102,23 @@ def accelerators_of(artifact: Artifact, resource: Resource) -> dict[str, Acceler
     return found
 
 
+def _open_all(paths: Sequence[Path]) -> tuple[Artifact, ...]:
+    """Open the artifacts; refuse two that hold the same accelerator."""
+    artifacts, owners = [], dict[str, Path]()
+    for path in paths:
+        artifact = open_artifact(path)
+        for kernel_id in sorted({kernel.kernel_id for kernel in artifact.bitstream.kernels}):
+            name = f"{artifact.bitstream.bitstream_id}.{kernel_id}"
+            if name in owners:
+                raise UserError(
+                    f"{owners[name]} and {path} both hold accelerator {name}; serve one of them, "
+                    "or package one with another id"
+                )
+            owners[name] = path
+        artifacts.append(artifact)
+    return tuple(artifacts)
+
+
 class Server:
     """A running server.
 
@@ -129,12 +146,11 @@ class Server:
         resources = []
         with ExitStack() as stack:
             run, shm = stack.enter_context(_folders(root))
-            for path in artifacts:
-                artifact = open_artifact(path)
+            for artifact in _open_all(artifacts):
                 boards = open_boards(artifact, threads)
                 resource = stack.enter_context(Resource(boards, stall_seconds))
                 resource.program(artifact.binaries, artifact.manifest)
-                self._add(accelerators_of(artifact, resource), path)
+                self._accelerators.update(accelerators_of(artifact, resource))
                 resources.append(resource.name)
             cubes = CubeFolder(shm)
             stack.callback(cubes.close)
@@ -148,15 +164,6 @@ class Server:
             accelerators=tuple(sorted(self._accelerators)),
             resources=tuple(resources),
         )
-
-    def _add(self, found: dict[str, Accelerator], path: Path) -> None:
-        for name in found:
-            if name in self._accelerators:
-                raise UserError(
-                    f"{path} holds accelerator {name}, and so does an artifact before it; serve "
-                    "one of them, or package one with another id"
-                )
-        self._accelerators.update(found)
 
     def _listen(self, socket: Path) -> grpc.Server:
         if len(str(socket).encode()) > SOCKET_LIMIT:

@@ -96,7 +96,7 @@ def threads() -> None:
 
 
 def forked() -> None:
-    once(1)
+    """Fork before the first request: the client's own threads do not survive a fork."""
     pid = os.fork()
     if pid == 0:
         try:

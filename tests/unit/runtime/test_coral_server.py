@@ -67,8 +67,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def test_requests_views_versions_threads_and_children(root: Path) -> None:
-    client(root, HW, "once", "versions", "views", "pipelined", "threads", "forked", "once")
+def test_requests_views_versions_and_threads(root: Path) -> None:
+    client(root, HW, "once", "versions", "views", "pipelined", "threads", "once")
+
+
+def test_forked_children(root: Path) -> None:
+    client(root, HW, "forked")
 
 
 def test_a_network_in_steps_is_one_accelerator_too(root: Path) -> None:
@@ -137,7 +141,7 @@ def test_a_restarted_server_takes_the_socket_over(tmp_path: Path) -> None:
 
 def test_two_artifacts_with_one_name_are_refused(tmp_path: Path) -> None:
     artifact = Sample(mode="dp", boards=1).artifact(tmp_path / "p")
-    with pytest.raises(UserError, match=r"holds accelerator test\.tiny\.tiny, and so does"):
+    with pytest.raises(UserError, match=r"both hold accelerator test\.tiny\.tiny; serve one"):
         Server([artifact, artifact], tmp_path)
 
 
