@@ -11,12 +11,14 @@ from typing import TypeAlias
 
 from elasticdf.artifact.deployment import Deployment, NetworkStream, Port
 from elasticdf.artifact.network_registers import network_unit
-from elasticdf.errors import InternalError
+from elasticdf.errors import InternalError, UserError
 from elasticdf.hardware.framing import BEAT_BYTES, MAX_PACKET_BEATS
 from elasticdf.layers.kind import padded
 
 MAX_WINDOW_BEATS = 1008
 """What the receiver's 1024-beat buffer holds beside 16 beats of control packets."""
+
+MAX_TRANSFER_BYTES = 512
 
 CREDITS_PER_WINDOW = 8
 
@@ -151,29 +153,29 @@ def instances(
     deployment: Deployment, board: int, *, fill_missing: bool = True
 ) -> tuple[Adapter, ...]:
     """Return the adapters of a board: by link, then by network port."""
-    ends = tuple(
-        _end(deployment, link, board, sends, fill_missing)
-        for link in deployment.links
-        for sends in (True, False)
-        if _end_board(link, sends) == board
-    )
-    return (
-        *ends,
-        *(
-            adapter
-            for qsfp in _ports(deployment, board)
-            for adapter in _port_adapters(deployment, board, qsfp)
-        ),
-    )
+    ends: list[Adapter] = []
+    for link in deployment.links:
+        if link.source_board == board:
+            ends.append(_sender(deployment, link))
+        if link.target_board == board:
+            ends.append(_receiver(deployment, link, fill_missing=fill_missing))
+    for qsfp in _ports(deployment, board):
+        rows = tuple(row for _, row in _rows(deployment, board, qsfp))
+        ends.append(Merger(name=merger_name(qsfp), inputs=len(rows)))
+        ends.append(Distributor(name=distributor_name(qsfp), rows=rows))
+    return tuple(ends)
 
 
 def wires(deployment: Deployment, board: int) -> tuple[Wire, ...]:
     """Return every stream connection of a board's adapters, also those to compute kernels."""
     found = []
     for link in deployment.links:
-        for sends in (True, False):
-            if _end_board(link, sends) == board:
-                found.append(_stream_wire(deployment, link, sends))
+        if link.source_board == board:
+            producer = _producer(deployment, link)
+            found.append(Wire(source=producer, target=f"{sender_name(link)}.s_axis_0"))
+        if link.target_board == board:
+            consumer = _consumer(deployment, link)
+            found.append(Wire(source=f"{receiver_name(link)}.m_axis_0", target=consumer))
     for qsfp in _ports(deployment, board):
         merger, distributor, unit = merger_name(qsfp), distributor_name(qsfp), network_unit(qsfp)
         for index, (name, _row) in enumerate(_rows(deployment, board, qsfp)):
@@ -185,7 +187,12 @@ def wires(deployment: Deployment, board: int) -> tuple[Wire, ...]:
 
 
 def _check(adapter: Sender | Receiver) -> None:
-    if not 1 <= adapter.transfer_bytes <= 512 or adapter.transfers < 1:
+    if adapter.transfer_bytes > MAX_TRANSFER_BYTES:
+        raise UserError(
+            f"{adapter.name}: a transfer of {adapter.transfer_bytes} bytes is too wide for a link, "
+            f"which takes {MAX_TRANSFER_BYTES}; lower PE of the layer before the cut"
+        )
+    if adapter.transfer_bytes < 1 or adapter.transfers < 1:
         raise InternalError(
             f"{adapter.name}: {adapter.transfers} transfers of {adapter.transfer_bytes} bytes"
         )
@@ -193,32 +200,31 @@ def _check(adapter: Sender | Receiver) -> None:
         raise InternalError(f"{adapter.name}: a window of {adapter.window_beats} beats")
 
 
-def _end_board(link: NetworkStream, sends: bool) -> int:
-    return link.source_board if sends else link.target_board
-
-
-def _end(
-    deployment: Deployment, link: NetworkStream, board: int, sends: bool, fill_missing: bool
-) -> Sender | Receiver:
+def _sender(deployment: Deployment, link: NetworkStream) -> Sender:
     port = _port(deployment, link)
-    transfer_bytes = padded(port.bits) // 8
-    window = min(link.window_bytes // BEAT_BYTES, MAX_WINDOW_BEATS)
-    if sends:
-        return Sender(
-            name=sender_name(link),
-            transfer_bytes=transfer_bytes,
-            transfers=port.transfers,
-            row=link.source_row,
-            window_beats=window,
-        )
+    return Sender(
+        name=sender_name(link),
+        transfer_bytes=padded(port.bits) // 8,
+        transfers=port.transfers,
+        row=link.source_row,
+        window_beats=_window_beats(link),
+    )
+
+
+def _receiver(deployment: Deployment, link: NetworkStream, *, fill_missing: bool) -> Receiver:
+    port = _port(deployment, link)
     return Receiver(
         name=receiver_name(link),
-        transfer_bytes=transfer_bytes,
+        transfer_bytes=padded(port.bits) // 8,
         transfers=port.transfers,
         row=link.target_row,
-        window_beats=window,
+        window_beats=_window_beats(link),
         fill_missing=fill_missing,
     )
+
+
+def _window_beats(link: NetworkStream) -> int:
+    return min(link.window_bytes // BEAT_BYTES, MAX_WINDOW_BEATS)
 
 
 def _port(deployment: Deployment, link: NetworkStream) -> Port:
@@ -241,37 +247,19 @@ def _rows(deployment: Deployment, board: int, qsfp: int) -> tuple[tuple[str, int
     return tuple(sorted(found, key=lambda end: end[1]))
 
 
-def _port_adapters(deployment: Deployment, board: int, qsfp: int) -> tuple[Adapter, ...]:
-    rows = _rows(deployment, board, qsfp)
-    return (
-        Merger(name=merger_name(qsfp), inputs=len(rows)),
-        Distributor(name=distributor_name(qsfp), rows=tuple(row for _, row in rows)),
-    )
-
-
-def _stream_wire(deployment: Deployment, link: NetworkStream, sends: bool) -> Wire:
-    """Return the connection to the kernel, or across a relay to the next adapter."""
-    if sends:
-        return Wire(
-            source=_beyond(deployment, link.source, link, sends=True),
-            target=f"{sender_name(link)}.s_axis_0",
-        )
-    return Wire(
-        source=f"{receiver_name(link)}.m_axis_0",
-        target=_beyond(deployment, link.target, link, sends=False),
-    )
-
-
-def _beyond(
-    deployment: Deployment, end: tuple[str, str], link: NetworkStream, *, sends: bool
-) -> str:
-    """Return the compute kernel's port; a relay has no logic, so its other adapter instead."""
-    kernel, port = end
+def _producer(deployment: Deployment, link: NetworkStream) -> str:
+    """Return the port that feeds a sender: a relay has no logic, its receiver does it."""
+    kernel, port = link.source
     if deployment.kernel(kernel).layers:
         return f"{kernel}.{port}"
-    for other in deployment.links:
-        if sends and other.target[0] == kernel:
-            return f"{receiver_name(other)}.m_axis_0"
-        if not sends and other.source[0] == kernel:
-            return f"{sender_name(other)}.s_axis_0"
-    raise InternalError(f"link {link.id} ends at {kernel}, which passes nothing on")
+    before = next(other for other in deployment.links if other.target[0] == kernel)
+    return f"{receiver_name(before)}.m_axis_0"
+
+
+def _consumer(deployment: Deployment, link: NetworkStream) -> str:
+    """Return the port that a receiver feeds; behind a relay, its sender's."""
+    kernel, port = link.target
+    if deployment.kernel(kernel).layers:
+        return f"{kernel}.{port}"
+    after = next(other for other in deployment.links if other.source[0] == kernel)
+    return f"{sender_name(after)}.s_axis_0"

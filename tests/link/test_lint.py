@@ -20,7 +20,7 @@ from codegen.link_rtl.instances import (
     Sender,
     TieOff,
 )
-from elasticdf.errors import InternalError
+from elasticdf.errors import InternalError, UserError
 from elasticdf.hardware import linkregisters
 from elasticdf.hardware.linkpacket import crc8
 from tests.link.bench_runner import RTL
@@ -177,7 +177,7 @@ def test_registers_do_not_overlap_and_fit() -> None:
 @pytest.mark.parametrize(
     ("fixed", "text"),
     [
-        ({"transfer_bytes": 513}, "edf_tx_1: 9 transfers of 513 bytes"),
+        ({"transfer_bytes": 0}, "edf_tx_1: 9 transfers of 0 bytes"),
         ({"transfers": 0}, "edf_tx_1: 0 transfers of 4 bytes"),
         ({"window_beats": 21}, "edf_tx_1: a window of 21 beats"),
         ({"window_beats": 1009}, "edf_tx_1: a window of 1009 beats"),
@@ -188,3 +188,12 @@ def test_an_adapter_that_cannot_be_is_our_bug(fixed: dict[str, int], text: str) 
     with pytest.raises(InternalError) as caught:
         Sender(name="edf_tx_1", **(sound | fixed))
     assert str(caught.value) == text
+
+
+def test_a_stream_that_is_too_wide_is_refused() -> None:
+    with pytest.raises(UserError) as caught:
+        Receiver(name="edf_rx_1", transfer_bytes=513, transfers=9, row=0, window_beats=704)
+    assert str(caught.value) == (
+        "edf_rx_1: a transfer of 513 bytes is too wide for a link, which takes 512; "
+        "lower PE of the layer before the cut"
+    )
