@@ -41,11 +41,10 @@ from elasticdf.costs.profile import load_profile
 from elasticdf.costs.profile_file import to_toml
 from elasticdf.costs.reports import built_model, read_report
 from elasticdf.errors import InfeasibleError, UserError
-from elasticdf.frontend.specialise import specialise
 from elasticdf.hardware.cluster import AutoTarget, Cluster, parse_target
 from elasticdf.hardware.load import board_names, load_board
 from elasticdf.ir import Graph
-from elasticdf.layers.kind import fpga_part
+from elasticdf.layers.kind import FpgaPart, fpga_part
 from elasticdf.progress import Report
 from elasticdf.records import encode
 from elasticdf.rundir import (
@@ -88,27 +87,34 @@ class Network:
     model: bytes
 
 
-def load_network(model: str, *, quirks: bool = False, name: str | None = None) -> Network:
+def load_network(
+    model: str,
+    *,
+    quirks: bool = False,
+    name: str | None = None,
+    part: FpgaPart = frontend.ANY_PART,
+) -> Network:
     """Read a network.
 
     Args:
         model: Path of an ONNX file, or ``zoo:NAME``.
         quirks: Follow FINN's known bugs, for cost profile ``finn``.
         name: Of the network; the file's stem by default.
+        part: Decides which layers FINN would write in RTL.
 
     Raises:
         UserError: There is no such network, or it cannot become hardware.
     """
     if not model.startswith(ZOO):
-        return _load_file(Path(model), name, quirks=quirks)
+        return _load_file(Path(model), name, quirks=quirks, part=part)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{model.removeprefix(ZOO)}.onnx"
         models.export(model.removeprefix(ZOO), path)
-        return _load_file(path, name, quirks=quirks)
+        return _load_file(path, name, quirks=quirks, part=part)
 
 
-def _load_file(path: Path, name: str | None, *, quirks: bool) -> Network:
-    model, graph = frontend.load_with_model(path, name=name, quirks=quirks)
+def _load_file(path: Path, name: str | None, *, quirks: bool, part: FpgaPart) -> Network:
+    model, graph = frontend.load_with_model(path, name=name, quirks=quirks, part=part)
     return Network(graph=graph, model=model)
 
 
@@ -135,7 +141,7 @@ def estimate(options: EstimateOptions, report: Report) -> NetworkEstimate:
     board = load_board(options.board)
     report(f"reading {options.model}")
     part = fpga_part(board.part)
-    graph = specialise(load_network(options.model, quirks=profile.exactly_finn).graph, part)
+    graph = load_network(options.model, quirks=profile.exactly_finn, part=part).graph
     if options.folding is not None:
         graph = folding.apply_folding(graph, read_json(options.folding))
     elif options.frames_per_second is not None:
@@ -524,7 +530,7 @@ def calibrate(options: CalibrateOptions) -> Calibration:
     builds = []
     for path in options.reports:
         model = options.model or str(built_model(path))
-        graph = specialise(load_network(model).graph, part)
+        graph = load_network(model, part=part).graph
         if options.folding is not None:
             graph = folding.apply_folding(graph, read_json(options.folding))
         builds.append((graph, read_report(path)))

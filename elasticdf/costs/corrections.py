@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 
-from elasticdf.costs.profile import Coefficients, KindCosts
+from elasticdf.costs.profile import Coefficients
+from elasticdf.errors import UserError
 from elasticdf.ir import Layer, Resources
 from elasticdf.layers import dot_product, kind_of, thresholding
 from elasticdf.layers.kind import FpgaPart
@@ -63,7 +64,12 @@ def parts(layer: Layer, coefficients: Coefficients, part: FpgaPart) -> Parts:
     kind = kind_of(layer)
     ports = kind.ports(layer)
     finn = kind.resources(layer, part)
-    own = coefficients.kinds.get(layer.op_type, KindCosts())
+    own = coefficients.kinds.get(layer.op_type)
+    if own is None:
+        raise UserError(
+            f"layer {layer.name}: the cost profile has no coefficients for {layer.op_type}; choose "
+            "an implementation (_hls or _rtl) first, or add [kinds.*] to the profile"
+        )
     content = _CONTENTS.get(layer.family, _as_finn)(layer, coefficients, finn, part)
     memories = content.memories or (finn.bram18, finn.uram)
     stream_bits = sum(ports.input_bits) + sum(ports.output_bits)

@@ -23,11 +23,12 @@ def load(
 ) -> Graph:
     """Return the layer graph of a model file.
 
-    A file with FINN hardware layers is taken as it is; anything else is a quantised network
-    (QONNX), lowered to the layers FINN would make of it with PE = SIMD = 1. The arithmetic is
-    exact: ``graph.prologue`` maps the network's own input (batch first, channels second) to the
-    accelerator's input stream (float32 whole numbers, channels last), ``graph.epilogue`` maps the
-    output stream back to labels (int64, shape [N, K]) or real values.
+    A file with FINN hardware layers is taken as it is, except that layers without a flavour get
+    the one FINN would choose; anything else is a quantised network (QONNX), lowered to the layers
+    FINN would make of it with PE = SIMD = 1. The arithmetic is exact: ``graph.prologue`` maps the
+    network's own input (batch first, channels second) to the accelerator's input stream (float32
+    whole numbers, channels last), ``graph.epilogue`` maps the output stream back to labels (int64,
+    shape [N, K]) or real values.
 
     Args:
         path: An ONNX model; external data must lie beside it.
@@ -57,5 +58,5 @@ def load_with_model(
             f"network name {called!r} may only hold letters, digits, '_' and '.'; choose another"
         )
     if finn.is_finn_graph(model):
-        return content, finn.read(model, name=called)
+        return content, specialise(finn.read(model, name=called), part)
     return content, loading.from_model(model, path, called, quirks=quirks, part=part)
