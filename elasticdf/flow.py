@@ -278,6 +278,7 @@ def _request(
         limits=dict(options.limits),
         objective=Objective(options.objective),
         costs=options.costs,
+        through_boards=isinstance(target, Cluster) and target.routes_through,
         options=SolverOptions(
             solver=options.solver, time_limit=options.time_limit_seconds, seed=options.seed
         ),

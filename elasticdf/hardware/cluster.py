@@ -60,7 +60,7 @@ class Cluster:
     boards: tuple[Board, ...]
     cables: tuple[Cable, ...] = ()
     switches: tuple[Switch, ...] = ()
-    routes_through: bool = True
+    routes_through: bool = False
 
     @cached_property
     def joined_ports(self) -> tuple[tuple[PortId, PortId, int], ...]:
@@ -197,7 +197,7 @@ class _ClusterFile:
     board: tuple[_BoardEntry, ...]
     cable: tuple[_CableEntry, ...] = ()
     switch: tuple[_SwitchEntry, ...] = ()
-    routes_through: bool = True
+    routes_through: bool = False
     name: str | None = None
 
 

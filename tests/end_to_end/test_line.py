@@ -10,17 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import models
 from tests.end_to_end.command_line import elasticdf
 from tests.truth import ROOT
 
-INPUTS = {"tfc-w2a2": (1, 28, 28), "cnv-w1a1": (3, 32, 32), "resnet18-cifar-w2a2": (3, 32, 32)}
 MODES = ("hw", "tmp", "sw")
 
 
 def frames(network: str, path: Path, count: int = 3) -> Path:
     """Write a few random inputs in the network's own terms."""
-    shape = (count, *INPUTS[network])
-    np.save(path, np.random.default_rng(7).random(shape, np.float32))
+    np.save(path, np.concatenate([models.sample(network, seed) for seed in range(count)]))
     return path
 
 
