@@ -39,7 +39,7 @@ def segment_model(graph: Graph, layers: Sequence[str]) -> bytes:
     writer = OnnxWriter()
     inputs, outputs = boundary(graph, chosen)
     known = {name: name for name in inputs}
-    fused = fused_convolutions(graph, members, outputs)
+    fused = fused_convolutions(members, outputs)
     for layer in members:
         if layer.name in fused.absorbed:
             continue

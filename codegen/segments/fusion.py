@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from elasticdf.frontend.onnx_writer import OnnxWriter
-from elasticdf.ir import Graph, Layer
+from elasticdf.ir import Layer
 from elasticdf.layers import product_unit
 from elasticdf.layers.emulation import Values, reshape
 
@@ -81,44 +81,36 @@ class Fused:
     absorbed: frozenset[str] = frozenset()
 
 
-def fused_convolutions(graph: Graph, members: Sequence[Layer], outputs: Sequence[str]) -> Fused:
+def fused_convolutions(members: Sequence[Layer], outputs: Sequence[str]) -> Fused:
     """Return the convolutions that lie wholly inside a segment.
 
     Args:
-        graph: The whole graph.
         members: Layers of the segment, producers first.
         outputs: Streams that leave the segment.
     """
-    producer = {layer.outputs[0]: layer for layer in members if layer.outputs[0] not in outputs}
-    readers = graph.readers if hasattr(graph, "readers") else _readers(graph)
+    inside = {layer.outputs[0]: layer for layer in members if layer.outputs[0] not in outputs}
     by_unit: dict[str, Convolution] = {}
     absorbed: set[str] = set()
     for unit in members:
-        window = producer.get(unit.inputs[0])
-        if unit.family not in ("MVAU", "VVAU") or window is None or not _is_window(window, unit):
+        window = inside.get(unit.inputs[0])
+        if unit.family not in ("MVAU", "VVAU") or window is None or not _feeds(window, unit):
             continue
-        padding = producer.get(window.inputs[0])
-        if padding is not None and (
-            padding.family != "FMPadding" or readers[padding.outputs[0]] > 1
-        ):
+        padding = inside.get(window.inputs[0])
+        if padding is not None and padding.family != "FMPadding":
             padding = None
         by_unit[unit.name] = _convolution(unit, window, padding)
-        absorbed.add(window.name)
-        if padding is not None:
-            absorbed.add(padding.name)
+        absorbed.update(layer.name for layer in (window, padding) if layer is not None)
     return Fused(by_unit=by_unit, absorbed=frozenset(absorbed))
 
 
-def _readers(graph: Graph) -> Mapping[str, int]:
-    counts: dict[str, int] = {}
-    for stream in graph.streams:
-        counts[stream.tensor] = counts.get(stream.tensor, 0) + 1
-    return counts
+def _feeds(window: Layer, unit: Layer) -> bool:
+    """Whether a layer generates the windows the unit expects.
 
-
-def _is_window(window: Layer, unit: Layer) -> bool:
-    depthwise = bool(window.integer("depthwise", 0)) if "depthwise" in window.attributes else False
-    return window.family == "ConvolutionInputGenerator" and depthwise == (unit.family == "VVAU")
+    A stream has one reader, a DuplicateStreams where there are more, so nobody else misses it.
+    """
+    if window.family != "ConvolutionInputGenerator":
+        return False
+    return bool(window.integer("depthwise", 0)) == (unit.family == "VVAU")
 
 
 def _convolution(unit: Layer, window: Layer, padding: Layer | None) -> Convolution:

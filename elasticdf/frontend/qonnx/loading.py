@@ -10,7 +10,7 @@ import onnx
 from elasticdf.errors import ElasticDFError, UserError
 from elasticdf.frontend.qonnx.closing import close
 from elasticdf.frontend.qonnx.lowering import lower
-from elasticdf.frontend.qonnx.passes import PASSES, QUIRKS, name_tensors
+from elasticdf.frontend.qonnx.passes import name_tensors, passes
 from elasticdf.frontend.qonnx.reading import read
 from elasticdf.frontend.qonnx.sketch import Sketch
 from elasticdf.frontend.specialise import specialise
@@ -28,7 +28,7 @@ def from_model(
     """
     network = read(model, path)
     try:
-        sketch, value = lower(network)
+        sketch, value = lower(network, quirks=quirks)
         output, epilogue = close(sketch, value)
         if not sketch.layers:
             raise UserError(
@@ -47,11 +47,9 @@ def from_model(
         notes=tuple(sketch.notes),
         metadata=network.metadata,
     )
-    for step in PASSES:
+    for step in passes(quirks=quirks):
         graph = step(graph)
     graph = name_tensors(specialise(graph, part))
-    for step in QUIRKS if quirks else ():
-        graph = step(graph)
     return replace(graph, prologue=_prologue(sketch, graph))
 
 

@@ -79,7 +79,7 @@ _DOMAINS = ("", "ai.onnx", "qonnx.custom_op.general", "finn.custom_op.general", 
 _KEEPS_AVERAGE = ("Mul", "Div", "Trunc", "Reshape", "Flatten", "Squeeze", "Identity", "Dropout")
 
 
-def lower(network: Network) -> tuple[Sketch, Value]:
+def lower(network: Network, *, quirks: bool = False) -> tuple[Sketch, Value]:
     """Return the layers of a network and the value of its output.
 
     Raises:
@@ -88,7 +88,7 @@ def lower(network: Network) -> tuple[Sketch, Value]:
     _refuse_unknown(network)
     for op in network.ops:
         check(op, network.opset)
-    sketch = Sketch(network)
+    sketch = Sketch(network, quirks=quirks)
     values: dict[str, Value] = {
         name: Constant(plain=array) for name, array in network.constants.items()
     }

@@ -24,7 +24,7 @@ from elasticdf.frontend.qonnx.values import (
     affine,
     narrow,
 )
-from elasticdf.frontend.qonnx.widths import accumulator_range, smallest
+from elasticdf.frontend.qonnx.widths import accumulator_range, match_range, smallest
 from elasticdf.frontend.qonnx.windows import slide, window_of
 from elasticdf.ir import DataType
 
@@ -112,11 +112,12 @@ def _matrix_unit(
     Signs times signs are computed as matching bits (XNOR): the caller undoes that in its steps.
     """
     xnor = bipolar and datatype.name == "BIPOLAR"
-    low, high = accumulator_range(codes, BINARY if xnor else datatype)
-    accumulator = smallest(low, high)
     weight_type = _weight_type(codes, bipolar=bipolar)
     if xnor:
         codes, weight_type = (codes + 1) // 2, BINARY
+        accumulator = smallest(*match_range(codes, quirks=sketch.quirks))
+    else:
+        accumulator = smallest(*accumulator_range(codes, datatype))
     return sketch.layer(
         "MVAU",
         (stream, sketch.parameter(codes, weight_type)),

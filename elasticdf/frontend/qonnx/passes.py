@@ -1,6 +1,6 @@
 """Finishes a layer graph: binary streams, bit widths, forks, order, names.
 
-Each pass takes a graph and returns a graph; `PASSES` is the order they run in. None changes what
+Each pass takes a graph and returns a graph; `passes` is the order they run in. None changes what
 the graph computes.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from elasticdf.errors import InternalError
 from elasticdf.frontend.qonnx.matrix import BINARY
 from elasticdf.frontend.qonnx.values import Reals, Wholes
-from elasticdf.frontend.qonnx.widths import accumulator_range, smallest
+from elasticdf.frontend.qonnx.widths import accumulator_range, match_range, smallest
 from elasticdf.ir import DataType, Graph, Layer, Tensor
 
 _UNITS = ("MVAU", "VVAU")
@@ -79,48 +80,59 @@ def _binary(layer: Layer, reached: set[str]) -> Layer:
     return layer.with_attributes(dict.fromkeys(names, BINARY.name))
 
 
-def settle_widths(graph: Graph) -> Graph:
+def settle_widths(graph: Graph, *, quirks: bool) -> Graph:
     """Make thresholds whole and set the narrowest types, as FINN's step_minimize_bit_width."""
     tensors = dict(graph.tensors)
     layers = []
     for layer in graph:
         if layer.op_type in _UNITS:
-            layer = _settle_unit(layer, tensors, last=layer.outputs[0] in graph.outputs)
+            weights = _settle_weights(layer, tensors, quirks=quirks)
+            layer = layer.with_attributes({"weightDataType": weights.name})
+            if layer.integer("noActivation"):
+                layer = _settle_sums(layer, tensors, last=layer.outputs[0] in graph.outputs)
+            else:
+                layer = _settle_unit(layer, tensors, quirks=quirks)
         elif layer.op_type == "Thresholding":
             layer = _settle_thresholding(layer, tensors)
         layers.append(layer)
     return replace(graph, tensors=tensors, layers=tuple(layers))
 
 
-def _settle_unit(layer: Layer, tensors: dict[str, Tensor], *, last: bool) -> Layer:
+def _settle_weights(layer: Layer, tensors: dict[str, Tensor], *, quirks: bool) -> DataType:
+    """Return the weights' type by their values; FINN's even for signs (F1: INT2 for one bit).
+
+    The tensor keeps its own type, as in FINN's files: FINN folds by it before it minimises.
+    """
     tensor = tensors[layer.inputs[1]]
     weights = _codes(tensor)
-    narrowest = tensor.datatype
-    if narrowest.name not in ("BIPOLAR", "BINARY"):
-        narrowest = smallest(weights.min(), weights.max())
-    # The tensor keeps its own type, as in FINN's files: FINN folds before it minimises.
     tensors[tensor.name] = replace(tensor, values=weights.astype(np.int64))
-    xnor = layer.integer("binaryXnorMode", 0)
-    products = 2 * weights - 1 if xnor else weights
-    matrix = products if layer.op_type == "MVAU" else products.reshape(len(products), -1).T
-    # FINN takes the range of an XNOR unit from binary inputs, not from the count of matches
-    low, high = accumulator_range(matrix, BINARY if xnor else layer.datatype("inputDataType"))
-    changes = {"weightDataType": narrowest.name}
-    if layer.integer("noActivation"):
-        accumulator = smallest(low, high)
-        if last:
-            accumulator = _whole_bytes(accumulator)
-        output = layer.outputs[0]
-        tensors[output] = replace(tensors[output], datatype=accumulator)
-        changes["outputDataType"] = accumulator.name
+    if tensor.datatype != BINARY and (quirks or tensor.datatype.name != "BIPOLAR"):
+        return smallest(weights.min(), weights.max())
+    return tensor.datatype
+
+
+def _settle_sums(layer: Layer, tensors: dict[str, Tensor], *, last: bool) -> Layer:
+    """Type the sums a unit without thresholds sends on; the last layer sends whole bytes."""
+    output = tensors[layer.outputs[0]]
+    datatype = _whole_bytes(output.datatype) if last else output.datatype
+    tensors[output.name] = replace(output, datatype=datatype)
+    return layer.with_attributes({"accDataType": datatype.name, "outputDataType": datatype.name})
+
+
+def _settle_unit(layer: Layer, tensors: dict[str, Tensor], *, quirks: bool) -> Layer:
+    """Make a unit's thresholds whole and type its accumulator to hold them and every sum."""
+    weights = _codes(tensors[layer.inputs[1]])
+    if layer.integer("binaryXnorMode", 0):
+        low, high = match_range(weights, quirks=quirks)
+        reach = (0, layer.integer("MW"))
     else:
-        reach = (0, layer.integer("MW")) if xnor else (low, high)
-        bounds = _clipped(tensors[layer.inputs[2]], reach[0], reach[1] + 1)
-        accumulator = smallest(min(low, int(bounds.min())), max(high, int(bounds.max())))
-        tensors[layer.inputs[2]] = replace(
-            tensors[layer.inputs[2]], values=bounds, datatype=accumulator
-        )
-    return layer.with_attributes({**changes, "accDataType": accumulator.name})
+        matrix = weights if layer.op_type == "MVAU" else weights.reshape(len(weights), -1).T
+        low, high = reach = accumulator_range(matrix, layer.datatype("inputDataType"))
+    parameter = tensors[layer.inputs[2]]
+    bounds = _clipped(parameter, reach[0], reach[1] + 1)
+    datatype = smallest(min(low, int(bounds.min())), max(high, int(bounds.max())))
+    tensors[parameter.name] = replace(parameter, values=bounds, datatype=datatype)
+    return layer.with_attributes({"accDataType": datatype.name})
 
 
 def _whole_bytes(datatype: DataType) -> DataType:
@@ -245,27 +257,16 @@ def name_tensors(graph: Graph) -> Graph:
     )
 
 
-def widen_bipolar_weights(graph: Graph) -> Graph:
-    """Follow FINN's bug F1: minimising widens one-bit weights to INT2 outside XNOR units.
+def passes(*, quirks: bool) -> tuple[Callable[[Graph], Graph], ...]:
+    """Return the way from the layers as drawn to the layers as FINN specialises them.
 
-    The tensor keeps its own type, as in FINN's files: FINN folds before it minimises.
+    Args:
+        quirks: Follow FINN's bugs, for those who compare with it.
     """
-    return graph.with_layers(
-        layer.with_attributes({"weightDataType": "INT2"})
-        if layer.family in _UNITS and layer.text("weightDataType") == "BIPOLAR"
-        else layer
-        for layer in graph
+    return (
+        binarise,
+        partial(settle_widths, quirks=quirks),
+        fork,
+        flatten_inputs,
+        order,
     )
-
-
-PASSES: tuple[Callable[[Graph], Graph], ...] = (
-    binarise,
-    settle_widths,
-    fork,
-    flatten_inputs,
-    order,
-)
-"""From the layers as drawn to the layers as FINN specialises them."""
-
-QUIRKS: tuple[Callable[[Graph], Graph], ...] = (widen_bipolar_weights,)
-"""FINN's bugs, for those who compare with it; they come last."""

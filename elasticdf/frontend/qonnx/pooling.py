@@ -210,7 +210,8 @@ def trunc(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
         )
     accumulator_bits = int(flow.datatype.maximum * average.kernel[0] ** 2).bit_length()
     shift = max(0, accumulator_bits - output_bits)
-    if shift != max(0, input_bits - output_bits):
+    dropped = np.log2(output_scale / scale) if len(inputs) > 5 else input_bits - output_bits
+    if shift != max(0, dropped):
         raise blocked(
             op.place,
             f"it drops {input_bits - output_bits} bits where the sum of {accumulator_bits} bits "

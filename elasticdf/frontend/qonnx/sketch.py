@@ -48,6 +48,7 @@ class Sketch:
 
     Attributes:
         network: What is being lowered.
+        quirks: Whether to follow FINN's bugs.
         host: What the host computes before the accelerator.
         layers: By name, producers first.
         tensors: Streams and parameters by name.
@@ -57,8 +58,9 @@ class Sketch:
         byte_offset: What the host adds to the codes of an image so that they are bytes.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, *, quirks: bool = False) -> None:
         self.network = network
+        self.quirks = quirks
         self.host = HostPart(network)
         self.layers: dict[str, Layer] = {}
         self.tensors: dict[str, Tensor] = {}

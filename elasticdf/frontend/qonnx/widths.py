@@ -25,6 +25,21 @@ def accumulator_range(matrix: Wholes, datatype: DataType) -> tuple[int, int]:
     )
 
 
+def match_range(matches: Wholes, *, quirks: bool) -> tuple[int, int]:
+    """Return the range of an XNOR unit's counts of matching bits.
+
+    FINN takes the range of products of -1 and +1 with 0 and 1 instead, too small for a count near
+    all bits; so do we if asked to.
+
+    Args:
+        matches: Weights as bits, shape (inputs, outputs).
+        quirks: Follow FINN.
+    """
+    if quirks:
+        return accumulator_range(2 * matches - 1, DataType.parse("BINARY"))
+    return 0, matches.shape[0]
+
+
 def smallest(low: float, high: float) -> DataType:
     """Return the narrowest integer type that holds both; signed ones have at least two bits."""
     found = DataType.smallest_for(int(low), int(high))

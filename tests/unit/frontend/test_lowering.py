@@ -61,7 +61,7 @@ def test_one_bit_weights_stay_one_bit_unless_quirks_are_asked_for() -> None:
     )
     assert plain.layer("MVAU_hls_0").text("weightDataType") == "BIPOLAR"
     assert quirky.layer("MVAU_hls_0").text("weightDataType") == "INT2"
-    assert plain.layer("MVAU_hls_1") == quirky.layer("MVAU_hls_1")
+    assert plain.layer("MVAU_hls_1").text("weightDataType") == "BINARY"
 
 
 def samples(name: str, count: int) -> np.ndarray:
@@ -212,3 +212,13 @@ def test_parameters_are_whole_and_typed(tmp_path: Path) -> None:
 
     for layer in graph:
         check(layer)
+
+
+@needs_shared
+def test_count_of_matching_bits_has_room_for_all_of_them() -> None:
+    last = "MVAU_hls_3"  # 64 bits: a perfect match does not fit FINN's INT7
+    plain, quirky = (
+        load(shared("networks/tfc_1w1a.onnx"), quirks=quirks) for quirks in (False, True)
+    )
+    assert plain.layer(last).text("outputDataType") == "UINT7"
+    assert quirky.layer(last).text("outputDataType") == "INT7"
