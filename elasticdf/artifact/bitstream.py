@@ -5,7 +5,7 @@ own. A kernel object whose ``name`` lists several directives is one accelerator 
 compute units that are started together. Which of them takes which argument no public text fixes,
 so it is fixed here: an argument's ``index`` is parallel to the kernel object's ``name``; entry i is
 the argument's position in the call of compute unit i, or "" where that one does not take it.
-Arguments without ``index`` belong to a kernel object with a single name, in order.
+With a single name ``index`` may be left out: the order says it. With several it is needed to run.
 """
 
 from __future__ import annotations
@@ -126,8 +126,22 @@ class KernelObject:
     kernel_id: str
     arguments: tuple[Argument, ...]
 
+    @property
+    def says_who_takes_what(self) -> bool:
+        """Whether every argument's place in the call of every unit is known."""
+        return len(self.directives) == 1 or all(argument.index for argument in self.arguments)
+
     def call_of(self, unit: int) -> tuple[tuple[int, int], ...]:
-        """Return (position in the unit's call, position in the request) of a unit's arguments."""
+        """Return (position in the unit's call, position in the request) of a unit's arguments.
+
+        Raises:
+            UserError: There are several units and an argument does not say which of them take it.
+        """
+        if not self.says_who_takes_what:
+            raise UserError(
+                f"kernel {self.kernel_id} has {len(self.directives)} compute units and an argument "
+                "without index, so nobody knows which unit takes it; package the artifact again"
+            )
         positions = (
             (argument.index[unit] if argument.index else order, order)
             for order, argument in enumerate(self.arguments)
@@ -317,7 +331,7 @@ def _argument(document: Any, units: int, where: str) -> Argument:
     if len(memory) > 1 or None in memory:
         raise UserError(f"{where}, memory: one bank index is needed, there are {len(memory)}")
     index = _indices(table, "index", where)
-    if (index or units > 1) and len(index) != units:
+    if index and len(index) != units:
         raise UserError(
             f"{where}, index: {len(index)} entries for {units} compute units; one each is needed, "
             '"" where the unit does not take the argument'

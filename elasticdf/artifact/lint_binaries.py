@@ -6,9 +6,11 @@ looks at links or the manifest.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TypeVar
 
 from elasticdf.artifact import axlf
@@ -136,8 +138,7 @@ def platform_notes(bitstream: Bitstream, facts: Sequence[Facts]) -> Iterator[Not
         return
     shells: dict[str, Facts] = {}
     for board, one in zip(boards, facts, strict=True):
-        words = one.platform.lower().replace("-", "_").replace(".", "_").split("_")
-        if one.platform and board.lower() not in words:
+        if one.platform and not _names(one.platform, board):
             yield "platform-board", f"{one.name} is linked for {one.platform}, not for {board}"
         first = shells.setdefault(board, one)
         if (first.platform, first.interface) != (one.platform, one.interface):
@@ -145,6 +146,14 @@ def platform_notes(bitstream: Bitstream, facts: Sequence[Facts]) -> Iterator[Not
                 "platform-shell",
                 f"{first.name} is linked for {_shell(first)}, {one.name} for {_shell(one)}",
             )
+
+
+def _names(platform: str, board: str) -> bool:
+    """Whether some words of a platform's name, one after another, spell the board's."""
+    words = re.findall(r"[a-z0-9]+", platform.lower())
+    wanted = "".join(re.findall(r"[a-z0-9]+", board.lower()))
+    runs = combinations(range(len(words) + 1), 2)
+    return any("".join(words[start:end]) == wanted for start, end in runs)
 
 
 def _shell(one: Facts) -> str:
@@ -173,6 +182,9 @@ def directive_notes(bitstream: Bitstream, facts: Sequence[Facts]) -> Iterator[No
             owners.append(owner)
             if note is not None:
                 yield note
+        if not kernel.says_who_takes_what:
+            yield "argument-index", f"kernel {kernel.kernel_id} has an argument without index"
+            continue
         yield from _argument_notes(kernel, owners)
         for order, argument in enumerate(kernel.arguments):
             yield from _memory_notes(kernel, order, argument, owners, facts)

@@ -115,6 +115,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "directive-entry": _error("the loader answers that there is no such kernel"),
         "directive-kernel": _error("the loader answers that there is no such kernel"),
         "directive-unit": _error("the loader answers that there is no such compute unit"),
+        "argument-index": _error(
+            "several compute units and no word on which of them takes the argument",
+            loader=Loader.ELASTICDF,
+        ),
         "argument-position": _error("the kernel would be started with wrong arguments"),
         "memory-range": _error("the loader answers that there is no such memory"),
         "memory-unused": _error("the loader answers that there is no such memory"),

@@ -13,7 +13,7 @@ from codegen.bundle.kernels import stream_type
 from codegen.bundle.pack import Labels, package
 from elasticdf.artifact import tarwalk
 from elasticdf.artifact.axlf import parse
-from elasticdf.artifact.bitstream import Bitstream, Directive
+from elasticdf.artifact.bitstream import Argument, Bitstream, Directive, KernelObject
 from elasticdf.artifact.deployment import Deployment
 from elasticdf.artifact.emulation import segments_of
 from elasticdf.artifact.lint import lint
@@ -21,7 +21,7 @@ from elasticdf.artifact.manifest import Loader
 from elasticdf.artifact.opening import Artifact, open_artifact
 from elasticdf.artifact.sections import Control
 from elasticdf.errors import UserError
-from elasticdf.hardware.load import load_board
+from elasticdf.hardware.load import board_names, load_board
 from elasticdf.ir import Graph, HostModel
 from tests.artifact_samples import BOARD, MODES, deployment, port, write_project
 from tests.original_loader import Resource
@@ -63,11 +63,11 @@ def test_the_original_loader_finds_every_kernel_and_memory(mode: str, tmp_path: 
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("boards", [1, 3, 4])
-def test_other_numbers_of_boards(mode: str, boards: int, tmp_path: Path) -> None:
-    artifact = packaged(tmp_path, deployment(mode, boards))
-    assert len(artifact.binaries) == boards
-    assert artifact.bitstream.platform.name == f"{boards}x{BOARD}"
+@pytest.mark.parametrize("count", [1, 3, 4])
+def test_other_numbers_of_boards(mode: str, count: int, tmp_path: Path) -> None:
+    artifact = packaged(tmp_path, deployment(mode, count))
+    assert len(artifact.binaries) == count
+    assert artifact.bitstream.platform.name == f"{count}x{BOARD}"
     report = lint(artifact.folder)
     assert [f for f in report.findings if f.concerns(Loader.ELASTICDF)] == []
     assert not report.accepted(Loader.ORIGINAL)
@@ -362,6 +362,40 @@ def test_emulation_binaries_hold_what_the_deployment_says() -> None:
     assert dma is not None
     assert [(a.name, a.offset) for a in dma.arguments] == [("addr", 0x10), ("numReps", 0x1C)]
     assert [(clock.mhz, clock.name) for clock in xclbin.clocks] == [(200, "DATA_CLK")]
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_every_board_can_be_packaged(name: str, tmp_path: Path) -> None:
+    board = load_board(name)
+    sample = deployment("sw")
+    deployed = tuple(
+        replace(
+            entry,
+            board=name,
+            part=board.part,
+            shell=board.shell.name,
+            shell_version=board.shell.version,
+        )
+        for entry in sample.boards
+    )
+    streams = tuple(replace(stream, memory=board.memory[0].tag) for stream in sample.host)
+    artifact = packaged(tmp_path, replace(sample, boards=deployed, host=streams))
+    assert artifact.bitstream.platform.name == f"2x{name}"
+    assert lint(artifact.folder).findings == ()
+
+
+def test_a_request_nobody_can_split_is_refused() -> None:
+    kernel = KernelObject(
+        directives=(Directive.parse("a-x"), Directive.parse("b-y")),
+        kernel_id="net",
+        arguments=(Argument(type="uchar*"),),
+    )
+    with pytest.raises(UserError) as caught:
+        kernel.call_of(0)
+    assert str(caught.value) == (
+        "kernel net has 2 compute units and an argument without index, so nobody knows which "
+        "unit takes it; package the artifact again"
+    )
 
 
 def test_emulation_binaries_need_every_segment() -> None:
