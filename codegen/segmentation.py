@@ -99,8 +99,8 @@ def segment(graph: Graph, plan: Plan, replica: int) -> Segmentation:
             board=key.board,
             die=key.die,
             layers=layers,
-            inputs=tuple(_port(graph, s, f"s_axis_{i}") for i, s in enumerate(inputs)),
-            outputs=tuple(_port(graph, s, f"m_axis_{i}") for i, s in enumerate(outputs)),
+            inputs=tuple(port_of(graph, s, f"s_axis_{i}") for i, s in enumerate(inputs)),
+            outputs=tuple(port_of(graph, s, f"m_axis_{i}") for i, s in enumerate(outputs)),
         )
         kernels.append(kernel)
         ports.update({(s, "in"): (name, f"s_axis_{i}") for i, s in enumerate(inputs)})
@@ -158,7 +158,7 @@ def _leaves(stream: Stream, keys: Mapping[str, _Key]) -> bool:
     return keys[stream.source] != keys[stream.target]
 
 
-def _port(graph: Graph, stream: Stream, name: str) -> Port:
+def port_of(graph: Graph, stream: Stream, name: str) -> Port:
     """Return the port of a stream: its producer's width, or the first layer's at a graph input.
 
     A consumer that folds differently gets a width converter inside its own kernel, so that both

@@ -23,6 +23,7 @@ from codegen.finn.model import finn_model
 from codegen.finn.subgraph import changes
 from codegen.link_rtl.emit import adapters
 from codegen.network.emit import network_json
+from codegen.parts import buildable
 from codegen.project.makefile import folder, makefile
 from codegen.project.pipelines import pipelines
 from codegen.render import render
@@ -83,7 +84,9 @@ def project(
     """
     onnx_model = onnx.load_model_from_string(network)
     source = _Source(model=finn_model(graph, onnx_model), matching=not is_finn_graph(onnx_model))
-    views = tuple(view(deployment, cluster, board.id) for board in deployment.boards)
+    graphs = {replica: folded(graph, plan, replica) for replica in range(plan.replicas)}
+    built = buildable(deployment, graphs)
+    views = tuple(view(built, cluster, board.id) for board in built.boards)
     top = {
         PLAN: _json(plan.to_json()),
         DEPLOYMENT: _json(deployment.to_json()),
@@ -91,7 +94,7 @@ def project(
         "logged.sh": render("project", "logged.sh"),
         "input.npy": check_input(graph),
         "Makefile": makefile(
-            deployment,
+            built,
             views,
             matching=source.matching,
             user_steps=options.finn_steps is not None,
@@ -104,7 +107,7 @@ def project(
         (
             BuildPlan(top),
             pipelines(deployment),
-            adapters(deployment),
+            adapters(built),
             *_front_end(graph, views, source, options),
             *boards,
         )

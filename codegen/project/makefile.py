@@ -9,7 +9,7 @@ from codegen.finn.emit import suffix
 from codegen.finn.subgraph import replicas_on
 from codegen.link_rtl.emit import PACKAGER
 from codegen.render import render, word
-from codegen.vitis.link import adapter_names
+from codegen.vitis.link import adapter_names, overfull
 from elasticdf.artifact.deployment import Deployment
 from elasticdf.artifact.network_registers import NETWORK_LAYER, mac_kernel
 from elasticdf.hardware import BuildFlow
@@ -68,11 +68,21 @@ def _board(view: BoardView) -> dict[str, Any]:
         "dmas": dmas,
         "adapters": adapters,
         "own_kernels": [*(kernel["name"] for kernel in compute), *dmas, *adapters],
-        "embedded": view.board.flow is BuildFlow.ZYNQ,
+        "refusal": _refusal(view),
         "vnx_files": [entry["file"] for entry in _vnx((view,))],
         # Fixed-clock shells get every clock in link.cfg; the others have this one for all.
         "kernel_frequency": "" if view.shell.per_kernel_clocks else f" --kernel_frequency {mhz}",
     }
+
+
+def _refusal(view: BoardView) -> str | None:
+    """Return why no real binary can be built, or None; emulation always works."""
+    if view.board.flow is BuildFlow.ZYNQ:
+        return (
+            f"board {view.deployed.id} ({view.board.name}) takes PYNQ overlays, which this "
+            "project does not build; make emulate works"
+        )
+    return overfull(view)
 
 
 def _vnx(views: tuple[BoardView, ...]) -> list[dict[str, str]]:

@@ -74,27 +74,33 @@ def link_config(view: BoardView, options: LinkOptions) -> bytes:
     """Return the content of link.cfg.
 
     Raises:
-        UserError: More compute units than a binary holds.
+        UserError: The board's network ports are on several dies.
     """
     kernels = tuple(_kernels(view))
-    units = [unit for kernel in kernels for unit in kernel.units]
-    limit = view.board.max_compute_units
-    if len(units) > limit:
-        raise UserError(
-            f"board {view.deployed.id} ({view.board.name}) needs {len(units)} compute units, a "
-            f"binary holds {limit}; use fewer replicas or more boards"
-        )
     return render(
         "vitis",
         "link.cfg",
         view=view,
         kernels=kernels,
+        overfull=overfull(view),
         memories=tuple(_memories(view)),
         streams=tuple(_streams(view)),
         clocks=_clocks(view, kernels, options),
         remaining_rate=_remaining_rate(view, options),
         options=options,
         vnx=VNX_FOLDER,
+    )
+
+
+def overfull(view: BoardView) -> str | None:
+    """Return why v++ would refuse the binary, or None: it holds a limited number of units."""
+    units = sum(len(kernel.units) for kernel in _kernels(view))
+    limit = view.board.max_compute_units
+    if units <= limit:
+        return None
+    return (
+        f"board {view.deployed.id} needs {units} compute units, a binary holds {limit}; "
+        "use fewer replicas, more boards or --no-variants"
     )
 
 

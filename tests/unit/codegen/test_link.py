@@ -10,7 +10,6 @@ from codegen.board_view import view
 from codegen.deployment import deploy
 from codegen.vitis.link import LinkOptions, link_config
 from elasticdf.artifact.deployment import Deployment
-from elasticdf.errors import UserError
 from elasticdf.hardware import Cluster
 from partitioner.plan import Mode
 from tests.link_cfg import faults, read
@@ -117,15 +116,14 @@ def test_vnx_is_named_for_the_linker_only_where_it_is_used() -> None:
     assert "cmac" not in text
 
 
-def test_too_many_compute_units_are_refused() -> None:
-    graph, cluster = chain(8), cluster_of("u250")
-    deployment = deploy(graph, spread(graph, cluster, Mode.DATA_PARALLEL, 11), cluster)
-    with pytest.raises(UserError) as error:
-        _config(deployment, cluster, 0)
-    assert str(error.value) == (
-        "board 0 (u250) needs 66 compute units, a binary holds 60; "
-        "use fewer replicas or more boards"
+def test_a_binary_with_too_many_compute_units_says_that_it_cannot_be_built() -> None:
+    _, files = emit(chain(8), "u250", Mode.DATA_PARALLEL, replicas=11)
+    reason = (
+        "board 0 needs 66 compute units, a binary holds 60; "
+        "use fewer replicas, more boards or --no-variants"
     )
+    assert f"# NOT BUILDABLE: {reason}" in files.files["board0/link.cfg"].decode()
+    assert f"@echo '{reason}' >&2; exit 2" in files.files["Makefile"].decode()
 
 
 def test_an_older_shell_clocks_all_kernels_alike_and_says_what_rate_remains() -> None:

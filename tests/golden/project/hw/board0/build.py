@@ -1,7 +1,7 @@
 """Builds the kernels of board 0 (u280) with FINN. Written by elasticdf.
 
-One .xo per compute kernel and one per host DMA; network ends stay streams. Needs FINN and its tools,
-nothing else. Linking is v++'s, with link.cfg beside this file: FINN's own linker takes every kernel
+One .xo per compute kernel and one per host DMA; network ends stay streams. A .dat beside an .xo holds
+weights that the host has to load. Needs FINN and its tools, nothing else. Linking is v++'s, with link.cfg beside this file: FINN's own linker takes every kernel
 at a graph end for a DMA.
 
     python3 build.py --list                         names of all kernels
@@ -49,8 +49,9 @@ def main():
     if not options.kernel or not options.output:
         parser.error("--kernel and --output go together")
     build = build_kernel if options.kernel in KERNELS else build_dma
-    model = build(options.kernel)
     os.makedirs(os.path.dirname(os.path.abspath(options.output)), exist_ok=True)
+    model = build(options.kernel)
+    write_weights(model, os.path.splitext(options.output)[0] + ".dat")
     partial = options.output + ".part"
     shutil.copyfile(model.get_metadata_prop("vitis_xo"), partial)
     os.replace(partial, options.output)
@@ -170,6 +171,22 @@ def apply_folding(model, replica):
         for attribute, value in document.get(node.name, {}).items():
             getCustomOp(node).set_nodeattr(attribute, value)
     return model
+
+
+def write_weights(model, path):
+    """Write the weights that the host must load through the kernel's AXI-Lite port, if any.
+
+    URAM holds nothing after configuration: one word per line, for the port from offset 0 on, before
+    the first frame. FINN packs one such layer per kernel, which is why the plan's kernels have parts.
+    """
+    from qonnx.custom_op.registry import getCustomOp
+
+    for node in model.graph.node:
+        op = getCustomOp(node)
+        if "runtime_writeable_weights" not in op.get_nodeattr_types():
+            continue
+        if op.get_nodeattr("runtime_writeable_weights") == 1:
+            op.make_weight_file(model.get_initializer(node.input[1]), "decoupled_runtime", path)
 
 
 def minimise_bit_widths(model):

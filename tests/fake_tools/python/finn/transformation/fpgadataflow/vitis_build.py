@@ -9,6 +9,13 @@ class CreateVitisXO(Logged):
         super().__init__(ip_name)
 
     def work(self, model):
+        writable = [
+            node.name
+            for node in model.graph.node
+            for a in node.attribute
+            if a.name == "runtime_writeable_weights" and a.i == 1
+        ]
+        assert len(writable) <= 1, "CreateVitisXO supports max 1 AXI lite interface"
         interfaces = json.loads(model.get_metadata_prop("vivado_stitch_ifnames"))
         path = os.path.join(
             model.get_metadata_prop("vivado_stitch_proj"), self.arguments[0] + ".xo"
