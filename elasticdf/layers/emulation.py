@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from elasticdf.errors import InternalError
+from elasticdf.errors import UserError
 from elasticdf.ir import DataType, Layer
 from elasticdf.layers.kind import OnnxBuilder
 
@@ -34,11 +34,17 @@ def element_type(datatype: DataType) -> np.dtype[np.generic]:
 def exact_type(bound: float) -> np.dtype[np.generic]:
     """Return the type that holds all whole numbers up to a magnitude exactly.
 
+    Raises:
+        UserError: There is none.
+
     >>> exact_type(2**24).name
     'float32'
     """
     if bound > _DOUBLE_LIMIT:
-        raise InternalError(f"whole numbers up to {bound} have no exact type")
+        raise UserError(
+            f"a layer computes whole numbers up to {bound:.3g}, emulation is exact up to "
+            f"{_DOUBLE_LIMIT}; quantise weights or activations to fewer bits"
+        )
     return np.dtype(np.float32 if bound <= _SINGLE_LIMIT else np.float64)
 
 

@@ -92,7 +92,7 @@ class HostPart:
     def prologue(
         self,
         source: Host,
-        quantiser: Quantiser | None,
+        quantiser: Quantiser,
         shape: tuple[int, ...],
         *,
         factor: float = 1.0,
@@ -102,15 +102,13 @@ class HostPart:
 
         Args:
             source: The host tensor that enters the accelerator.
-            quantiser: How its values become codes; None if they are codes already.
+            quantiser: How its values become codes.
             shape: Of the input stream, channels last.
             factor: Stream value of one code.
             offset: Stream value of code 0.
         """
         writer = OnnxWriter()
-        tensor = "x"
-        if quantiser is not None:
-            tensor = quantise(writer, tensor, quantiser)
+        tensor = quantise(writer, "x", quantiser)
         if factor != 1.0:
             tensor = writer.node("Mul", (tensor, writer.number(factor)))
         if offset != 0.0:
@@ -200,7 +198,8 @@ def _batch_free(
 
 def quantise(writer: OnnxWriter, tensor: str, quantiser: Quantiser) -> str:
     """Add the arithmetic of a quantiser and return the tensor of codes (float32)."""
-    tensor = writer.node("Div", (tensor, writer.constant(quantiser.scale)))
+    if (quantiser.scale != 1).any():
+        tensor = writer.node("Div", (tensor, writer.constant(quantiser.scale)))
     if quantiser.zero_point.any():
         tensor = writer.node("Add", (tensor, writer.constant(quantiser.zero_point)))
     if quantiser.bipolar:

@@ -59,6 +59,6 @@ def _prologue(sketch: Sketch, graph: Graph) -> HostModel | None:
         return None
     source, quantiser = sketch.entry
     stream = graph.tensors[graph.inputs[0]]
-    if quantiser is not None and quantiser.bipolar and stream.datatype.name == "BINARY":
+    if quantiser.bipolar and stream.datatype.name == "BINARY":
         return sketch.host.prologue(source, quantiser, stream.shape, factor=0.5, offset=0.5)
     return sketch.host.prologue(source, quantiser, stream.shape, offset=float(sketch.byte_offset))

@@ -21,11 +21,6 @@ from elasticdf.ir import AttributeValue, DataType, Layer, Tensor
 _IMAGE_CHANNELS = 3
 _IMAGE_BITS = 8
 
-BYTES = Quantiser(
-    scale=np.ones((), np.float32), zero_point=np.zeros((), np.float32), low=0, high=255
-)
-"""How an unquantised image becomes bytes: rounded and clipped."""
-
 
 def channels_last(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return a channels-second shape as a stream has it: an image, channels last.
@@ -37,6 +32,17 @@ def channels_last(shape: tuple[int, ...]) -> tuple[int, ...]:
         return shape
     height, width = (*shape[2:], 1)[:2]
     return (shape[0], height, width, shape[1])
+
+
+def _rounded(datatype: DataType) -> Quantiser:
+    """Return the arithmetic that leaves a type's values alone and rounds and clips others."""
+    return Quantiser(
+        scale=np.ones((), np.float32),
+        zero_point=np.zeros((), np.float32),
+        low=int(datatype.minimum),
+        high=int(datatype.maximum),
+        bipolar=datatype.name == "BIPOLAR",
+    )
 
 
 def _is_image(shape: tuple[int, ...]) -> bool:
@@ -66,7 +72,7 @@ class Sketch:
         self.tensors: dict[str, Tensor] = {}
         self.inputs: list[str] = []
         self.notes: list[str] = []
-        self.entry: tuple[Host, Quantiser | None] | None = None
+        self.entry: tuple[Host, Quantiser] | None = None
         self.byte_offset = 0
         self._image: Flow | None = None
         self._producers: dict[str, str] = {}
@@ -90,8 +96,8 @@ class Sketch:
         return channels_last(host.shape)
 
     def enter_codes(self, host: Host, datatype: DataType) -> Flow:
-        """Take a host tensor as whole numbers already and return its stream."""
-        self.entry = (host, None)
+        """Take a host tensor as whole numbers of a type already and return its stream."""
+        self.entry = (host, _rounded(datatype))
         stream = self.input_stream(channels_last(host.shape), datatype)
         return Flow(stream=stream, shape=host.shape, datatype=datatype)
 
@@ -103,7 +109,6 @@ class Sketch:
             if not _is_image(value.shape) or self.entry is not None:
                 return False
             self._image = self.enter_codes(value, DataType.parse("UINT8"))
-            self.entry = (value, BYTES)
             self.notes.append(
                 f"Input {value.name} is not quantised; it is taken as an image of whole numbers "
                 "from 0 to 255."

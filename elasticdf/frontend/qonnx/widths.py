@@ -17,8 +17,8 @@ def accumulator_range(matrix: Wholes, datatype: DataType) -> tuple[int, int]:
     """
     low, high = int(datatype.minimum), int(datatype.maximum)
     total = matrix.sum(axis=0, dtype=np.int64)
-    positive = np.maximum(matrix, 0).sum(axis=0, dtype=np.int64)
-    negative = total - positive
+    positive = np.maximum(matrix, 0).sum(axis=0, dtype=np.int64).astype(object)
+    negative = total.astype(object) - positive  # Python's integers do not overflow
     return (
         int((positive * low + negative * high).min()),
         int((positive * high + negative * low).max()),

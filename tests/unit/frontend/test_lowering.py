@@ -15,6 +15,7 @@ from codegen.segments import whole_model
 from elasticdf.frontend import load, load_with_model
 from elasticdf.ir import Graph, Layer
 from elasticdf.layers import KINDS
+from models.canvas import Canvas
 from tests.execution import enter, leave, reference, run_graph, run_model, run_segments
 from tests.random_networks import random_network
 from tests.truth import needs_shared, shared
@@ -222,3 +223,70 @@ def test_count_of_matching_bits_has_room_for_all_of_them() -> None:
     )
     assert plain.layer(last).text("outputDataType") == "UINT7"
     assert quirky.layer(last).text("outputDataType") == "INT7"
+
+
+def annotated(model: onnx.ModelProto, datatype: str) -> onnx.ModelProto:
+    note = model.graph.quantization_annotation.add(tensor_name=model.graph.input[0].name)
+    note.quant_parameter_tensor_names.add(key="finn_datatype", value=datatype)
+    return model
+
+
+@pytest.mark.parametrize("weights", ["BipolarQuant", "Quant"])
+def test_declared_bipolar_input_enters_as_signs_or_as_bits(weights: str, tmp_path: Path) -> None:
+    canvas = Canvas((1, 6))
+    table = np.where(np.arange(18).reshape(6, 3) % 5 < 2, 1.0, -1.0).astype(np.float32)
+    scale, extra = np.ones(1, np.float32), (0.0, 2.0)
+    given = (table, scale) if weights == "BipolarQuant" else (table, 1.0, *extra)
+    attributes = {} if weights == "BipolarQuant" else {"signed": 1, "narrow": 1}
+    quantised = canvas.node(weights, *given, shape=(6, 3), **attributes)
+    sums = canvas.node("MatMul", "global_in", quantised, shape=(1, 3))
+    signs = canvas.node("BipolarQuant", sums, scale, shape=(1, 3))
+    model = annotated(canvas.finish("net", signs), "BIPOLAR")
+    graph = load(saved(tmp_path, model))
+    entering = graph.tensors[graph.inputs[0]].datatype.name
+    assert entering == ("BINARY" if weights == "BipolarQuant" else "BIPOLAR")
+    frames = np.where(np.random.default_rng(0).integers(2, size=(9, 6)) == 1, 1.0, -1.0)
+    for frame in frames.astype(np.float32):
+        np.testing.assert_array_equal(run_graph(graph, frame[None]), reference(model, frame[None]))
+
+
+def test_global_average_is_a_sum_whose_division_waits_for_the_quantiser(tmp_path: Path) -> None:
+    canvas = Canvas((1, 2, 4, 4))
+    codes = canvas.node(
+        "Quant",
+        "global_in",
+        0.5,
+        0.0,
+        3.0,
+        shape=(1, 2, 4, 4),
+        signed=1,
+        narrow=0,
+        rounding_mode="ROUND",
+    )
+    mean = canvas.node("GlobalAveragePool", codes, shape=(1, 2, 1, 1))
+    signs = canvas.node("Quant", mean, 0.25, 0.0, 3.0, shape=(1, 2, 1, 1), signed=1, narrow=0)
+    model = canvas.finish("net", signs)
+    graph = load(saved(tmp_path, model))
+    assert families(graph) == ["GlobalAccPool", "Thresholding"]
+    for seed in range(9):
+        frame = np.random.default_rng(seed).integers(-8, 9, (1, 2, 4, 4)).astype(np.float32) / 4
+        np.testing.assert_array_equal(run_graph(graph, frame), reference(model, frame))
+
+
+def test_input_that_enters_a_layer_unquantised_is_an_image_of_bytes(tmp_path: Path) -> None:
+    canvas = Canvas((1, 3, 4, 4))
+    weights = canvas.node(
+        "Quant", np.ones((2, 3, 1, 1), np.float32), 1.0, 0.0, 2.0, shape=(2, 3, 1, 1), signed=1
+    )
+    sums = canvas.node("Conv", "global_in", weights, shape=(1, 2, 4, 4), kernel_shape=[1, 1])
+    codes = canvas.node("Quant", sums, 64.0, 0.0, 4.0, shape=(1, 2, 4, 4), signed=0)
+    graph = load(saved(tmp_path, canvas.finish("net", codes)))
+    assert graph.tensors[graph.inputs[0]].datatype.name == "UINT8"
+    assert graph.notes == (
+        "Input global_in is not quantised; it is taken as an image of whole numbers from 0 to 255.",
+    )
+    frame = np.full((1, 3, 4, 4), 300.0, np.float32)
+    frame[0, :, 0, 0] = (-3.0, 7.4, 255.0)
+    (codes_in,) = enter(graph, frame).values()
+    assert codes_in[0, 0, 0].tolist() == [0, 7, 255]
+    assert codes_in[0, 1, 1].tolist() == [255, 255, 255]
