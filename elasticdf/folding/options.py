@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 from elasticdf.costs.estimate import estimate
 from elasticdf.costs.profile import CostProfile
+from elasticdf.costs.streams import ADAPTERS, StreamCosts, join_buffers
 from elasticdf.errors import InfeasibleError
 from elasticdf.folding.coupling import coupled, cycles_with, pair_foldings
 from elasticdf.folding.front import LayerOption, pareto_front, thinned
@@ -42,7 +44,10 @@ def options(
 
     The options of a layer are its Pareto front over legal foldings and variants, thinned to
     ``limit``: the cheapest in each resource stay, then those that differ most. They are ordered by
-    (LUT, BRAM18, URAM, DSP). Any combination of options of different layers is legal.
+    (LUT, FF, BRAM18, URAM, DSP). Any combination of options of different layers is legal.
+
+    Except in profile ``finn``, an option's resources include the FIFO and width converter at each
+    of its inputs (`elasticdf.costs.streams`), unless the graph has such layers of its own.
 
     Args:
         graph: Specialised.
@@ -58,12 +63,15 @@ def options(
     """
     memory = {} if memory is None else memory
     fixed = {} if cycles is None else _coupled_foldings(graph, cycles)
+    streams = _stream_costs(graph, profile, part)
+    buffers = join_buffers(graph)
     cache: dict[object, tuple[LayerOption, ...]] = {}
     result: dict[str, tuple[LayerOption, ...]] = {}
     for layer in graph:
         same = (layer.op_type, tuple(_priced(layer)))
         foldings = _candidate_foldings(layer, cycles, fixed.get(layer.name), same, memory)
-        key = (same, repr(foldings))
+        stored = buffers.get(layer.name, ())
+        key = (same, repr(foldings), layer.integers("inFIFODepths"), stored)
         if key not in cache:
             candidates = []
             for folding in foldings:
@@ -71,9 +79,27 @@ def options(
                 if built not in memory:
                     memory[built] = _candidates(layer, (folding,), profile, part, variants=variants)
                 candidates += memory[built]
+            if streams is not None:
+                candidates = [
+                    _with_streams(option, layer, streams, stored) for option in candidates
+                ]
             cache[key] = thinned(pareto_front(candidates), limit)
         result[layer.name] = cache[key]
     return result
+
+
+def _stream_costs(graph: Graph, profile: CostProfile, part: FpgaPart) -> StreamCosts | None:
+    has_adapters = any(layer.family in ADAPTERS for layer in graph)
+    if profile.exactly_finn or has_adapters:
+        return None
+    return StreamCosts(profile=profile, part=part)
+
+
+def _with_streams(
+    option: LayerOption, layer: Layer, streams: StreamCosts, stored: tuple[int, ...]
+) -> LayerOption:
+    before = streams.before(option.input_bits, layer.integers("inFIFODepths"), stored)
+    return replace(option, resources=option.resources + before)
 
 
 _UNPRICED = frozenset(

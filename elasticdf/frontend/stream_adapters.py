@@ -13,6 +13,7 @@ from elasticdf.errors import UserError
 from elasticdf.frontend.specialise import numbered, width_converter_flavour
 from elasticdf.ir import AttributeValue, Graph, Layer, Stream, Tensor
 from elasticdf.layers import kind_of, with_defaults
+from elasticdf.layers.streaming_fifo import split_depths
 
 _ADAPTERS = ("StreamingDataWidthConverter", "StreamingFIFO")
 _SHALLOW = 2
@@ -200,8 +201,7 @@ def _by_level(layers: Iterable[Layer], *, adapters_first: bool) -> list[Layer]:
 def split_deep_fifos(graph: Graph, *, deepest_rtl: int = 256, deepest_vivado: int = 32768) -> Graph:
     """Return the graph with FIFOs split into powers of two where they exceed ``deepest_rtl``.
 
-    AMD's FIFO generator takes only powers of two, up to ``deepest_vivado`` words. Source:
-    FINN's ``set_fifo_depths.py``, SplitLargeFIFOs.
+    See `elasticdf.layers.streaming_fifo.split_depths`.
     """
     tensors = dict(graph.tensors)
     layers: list[Layer] = []
@@ -209,7 +209,7 @@ def split_deep_fifos(graph: Graph, *, deepest_rtl: int = 256, deepest_vivado: in
         if layer.family != "StreamingFIFO":
             layers.append(layer)
             continue
-        depths = _split(layer.integer("depth"), deepest_rtl, deepest_vivado)
+        depths = split_depths(layer.integer("depth"), deepest_rtl, deepest_vivado)
         between = [_fresh_name(tensors, f"{layer.outputs[0]}_part{i}") for i in range(len(depths))]
         ends = (layer.inputs[0], *between[:-1], layer.outputs[0])
         for i, depth in enumerate(depths):
@@ -220,19 +220,6 @@ def split_deep_fifos(graph: Graph, *, deepest_rtl: int = 256, deepest_vivado: in
                 replace(part, name=f"{layer.name}_{i}", inputs=(ends[i],), outputs=(ends[i + 1],))
             )
     return replace(graph, layers=numbered(_by_level(layers, adapters_first=False)), tensors=tensors)
-
-
-def _split(depth: int, deepest_rtl: int, deepest_vivado: int) -> list[int]:
-    """Return the depths a FIFO is split into, deepest first.
-
-    >>> _split(52900, 256, 32768)
-    [32768, 16384, 2048, 1024, 512, 164]
-    """
-    if depth <= deepest_rtl:
-        return [depth]
-    largest = min(deepest_vivado, 1 << (depth.bit_length() - 1))
-    rest = depth - largest
-    return [largest, *(_split(rest, deepest_rtl, deepest_vivado) if rest else [])]
 
 
 def _rewire(layer: Layer, inputs: dict[tuple[str, str], str], outputs: dict[str, str]) -> Layer:

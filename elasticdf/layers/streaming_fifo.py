@@ -35,6 +35,22 @@ def depth_words(layer: Layer) -> int:
     return depth
 
 
+def split_depths(depth: int, deepest_rtl: int = 256, deepest_vivado: int = 32768) -> list[int]:
+    """Return the depths FINN splits a FIFO into, deepest first.
+
+    AMD's FIFO generator takes only powers of two. Source: FINN's ``set_fifo_depths.py``,
+    SplitLargeFIFOs.
+
+    >>> split_depths(52900)
+    [32768, 16384, 2048, 1024, 512, 164]
+    """
+    if depth <= deepest_rtl:
+        return [depth]
+    largest = min(deepest_vivado, 1 << (depth.bit_length() - 1))
+    rest = depth - largest
+    return [largest, *(split_depths(rest, deepest_rtl, deepest_vivado) if rest else [])]
+
+
 def _cycles(_layer: Layer) -> int:
     return 0
 
