@@ -40,7 +40,7 @@ from elasticdf.costs.network import NetworkEstimate, estimate_network
 from elasticdf.costs.profile import load_profile
 from elasticdf.costs.profile_file import to_toml
 from elasticdf.costs.reports import built_model, read_report
-from elasticdf.errors import InfeasibleError, UserError
+from elasticdf.errors import InfeasibleError, TimeLimitError, UserError
 from elasticdf.hardware.cluster import AutoTarget, Cluster, parse_target
 from elasticdf.hardware.load import board_names, load_board
 from elasticdf.ir import Graph
@@ -65,9 +65,11 @@ from elasticdf.runtime.coral.server import serve as serve_artifacts
 from elasticdf.runtime.doctor import DoctorReport, examine
 from elasticdf.runtime.mlperf.benchmark import MlperfOptions, MlperfReport, run_mlperf
 from elasticdf.runtime.run import RunReport, read_input, run_artifact
-from partitioner import search
+from partitioner import exact, search
 from partitioner.plan import Mode, Plan
 from partitioner.request import Anchor, Objective, Request
+from partitioner.snapshot import load as load_snapshot
+from partitioner.solution import Solution
 from partitioner.solver import SolverOptions
 
 ZOO = "zoo:"
@@ -429,6 +431,21 @@ def _save(path: Path, outputs: NDArray[np.generic]) -> None:
 def lint(artifact: Path, loader: str | None) -> LintReport:
     """Return every way in which an artifact would fail to load or run."""
     return lint_artifact(artifact, None if loader is None else Loader(loader))
+
+
+def solve(snapshot: Path, options: SolverOptions) -> Solution:
+    """Solve a saved problem: ours, or a ``partition-instance/1`` file.
+
+    Raises:
+        UserError: The file holds no problem.
+        TimeLimitError: No answer in time.
+    """
+    solution = exact.solve(load_snapshot(snapshot), options)
+    if solution.outcome is None:
+        raise TimeLimitError(
+            f"{snapshot.name}: no answer in {options.time_limit:g} s; raise --time-limit"
+        )
+    return solution
 
 
 def boards() -> list[dict[str, Any]]:

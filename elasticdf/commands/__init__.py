@@ -8,12 +8,13 @@ from elasticdf.commands.command import Command
 from elasticdf.commands.demo import DEMO
 from elasticdf.commands.knowledge import BOARDS, DOCTOR, NETWORKS
 from elasticdf.commands.models import CALIBRATE, ESTIMATE
-from elasticdf.commands.planning import PARTITION
+from elasticdf.commands.planning import PARTITION, SOLVE
 from elasticdf.commands.running import MLPERF, RUN, SERVE
 
 COMMANDS: tuple[Command, ...] = (
     ESTIMATE,
     PARTITION,
+    SOLVE,
     BUILD,
     PACKAGE,
     INSPECT,

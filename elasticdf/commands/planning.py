@@ -18,8 +18,11 @@ from elasticdf.commands.arguments import (
     together,
 )
 from elasticdf.commands.command import Command, CommandResult
+from elasticdf.errors import InfeasibleError
 from elasticdf.progress import Report
-from partitioner.plan import Mode
+from partitioner.plan import Mode, Outcome
+from partitioner.solution import Solution
+from partitioner.solver import SolverOptions
 
 
 def _partition_arguments(parser: ArgumentParser) -> None:
@@ -95,13 +98,24 @@ def _solve_arguments(parser: ArgumentParser) -> None:
 
 def _solve(options: Namespace, report: Report) -> CommandResult:
     report(f"solving {options.snapshot.name}")
-    solution = flow.solve(
-        options.snapshot,
-        solver=options.solver,
-        time_limit_seconds=options.time_limit,
-        seed=options.seed,
+    solver = SolverOptions(solver=options.solver, time_limit=options.time_limit, seed=options.seed)
+    solution = flow.solve(options.snapshot, solver)
+    infeasible = solution.outcome is Outcome.INFEASIBLE
+    return CommandResult(
+        document=solution.to_json(),
+        text=_words(solution),
+        exit_code=InfeasibleError.exit_code if infeasible else 0,
     )
-    return CommandResult(document=solution.to_json(), text=solution.to_text())
+
+
+def _words(solution: Solution) -> str:
+    if solution.cost is None:
+        return f"infeasible, proven in {solution.seconds:.1f} s with {solution.solver}"
+    return (
+        f"{solution.outcome}: crossings cost {solution.cost.value:g}, "
+        f"at least {solution.cost.bound:g} (gap {solution.cost.gap:.1%}), "
+        f"{solution.seconds:.1f} s with {solution.solver}"
+    )
 
 
 PARTITION = Command(
