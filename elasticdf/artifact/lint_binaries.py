@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from elasticdf.artifact import axlf
 from elasticdf.artifact.bitstream import Argument, Bitstream, Directive, KernelObject
@@ -26,7 +27,7 @@ MAX_COMPUTE_UNITS = 60
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """What a binary says of itself.
 
@@ -52,14 +53,32 @@ class Facts:
     metadata: Metadata | None
     offset: int
 
-    @property
-    def kernels(self) -> tuple[Ip, ...]:
-        """Its compute units."""
-        return tuple(ip for ip in self.ips if ip.type == IpType.KERNEL)
+    @cached_property
+    def units(self) -> Mapping[str, int]:
+        """IP index of every compute unit, by its name."""
+        return {ip.compute_unit: i for i, ip in enumerate(self.ips) if ip.type == IpType.KERNEL}
 
-    def unit(self, name: str) -> Ip | None:
-        """Return the compute unit of that name."""
-        return next((ip for ip in self.kernels if ip.compute_unit == name), None)
+    @cached_property
+    def kernels(self) -> Mapping[str, tuple[str, ...]]:
+        """Names of the compute units of every kernel, by its name."""
+        found: dict[str, tuple[str, ...]] = {}
+        for unit, index in self.units.items():
+            kernel = self.ips[index].kernel
+            found[kernel] = (*found.get(kernel, ()), unit)
+        return found
+
+    @cached_property
+    def wires(self) -> Mapping[tuple[int, int], tuple[int, ...]]:
+        """Memory indices that an (IP index, argument) is connected to."""
+        found: dict[tuple[int, int], tuple[int, ...]] = {}
+        for row in self.connections:
+            end = (row.ip, row.argument)
+            found[end] = (*found.get(end, ()), row.memory)
+        return found
+
+
+Owner: TypeAlias = tuple[Facts, str]
+"""A binary and the name of one of its compute units."""
 
 
 def read_facts(entries: Sequence[TarEntry], notes: list[Note]) -> tuple[Facts, ...]:
@@ -101,7 +120,7 @@ def _facts(xclbin: axlf.Xclbin, offset: int, notes: list[Note]) -> Facts:
 def binary_notes(facts: Sequence[Facts]) -> Iterator[Note]:
     """Yield what is wrong with the binaries, taken alone."""
     for one in facts:
-        units = len(one.kernels)
+        units = len(one.units)
         found = (
             ("xclbin-no-memories", not one.memories, "has no memory topology"),
             ("xclbin-no-kernels", not units, "has no compute units"),
@@ -176,7 +195,7 @@ def directive_notes(bitstream: Bitstream, facts: Sequence[Facts]) -> Iterator[No
     """Yield every directive, argument and memory that the binaries cannot honour."""
     by_name = {one.name: one for one in reversed(facts)}
     for kernel in bitstream.kernels:
-        owners: list[tuple[Facts, Ip] | None] = []
+        owners: list[Owner | None] = []
         for directive in kernel.directives:
             note, owner = _resolve(directive, by_name)
             owners.append(owner)
@@ -190,34 +209,27 @@ def directive_notes(bitstream: Bitstream, facts: Sequence[Facts]) -> Iterator[No
             yield from _memory_notes(kernel, order, argument, owners, facts)
 
 
-def _resolve(
-    directive: Directive, by_name: dict[str, Facts]
-) -> tuple[Note | None, tuple[Facts, Ip] | None]:
+def _resolve(directive: Directive, by_name: dict[str, Facts]) -> tuple[Note | None, Owner | None]:
     one = by_name.get(directive.entry)
     if one is None:
         names = ", ".join(sorted(by_name)) or "none"
         what = f"directive {directive}: entry {directive.entry!r} is not among {names}"
         return ("directive-entry", what), None
-    units = [ip for ip in one.kernels if ip.kernel == directive.function]
+    units = one.kernels.get(directive.function, ())
     if not units:
         what = f"directive {directive}: {one.name} has no kernel {directive.function}"
         return ("directive-kernel", what), None
-    if directive.compute_unit is None:
-        return None, (one, units[0])
-    for ip in units:
-        if ip.compute_unit == directive.compute_unit:
-            return None, (one, ip)
+    unit = directive.compute_unit or units[0]
+    if unit in units:
+        return None, (one, unit)
     what = f"directive {directive}: {one.name} has no compute unit {directive.compute_unit}"
     return ("directive-unit", what), None
 
 
-def _argument_notes(
-    kernel: KernelObject, owners: Sequence[tuple[Facts, Ip] | None]
-) -> Iterator[Note]:
+def _argument_notes(kernel: KernelObject, owners: Sequence[Owner | None]) -> Iterator[Note]:
     for unit, (directive, owner) in enumerate(zip(kernel.directives, owners, strict=True)):
-        metadata = (
-            owner[0].metadata.kernel(owner[1].kernel) if owner and owner[0].metadata else None
-        )
+        document = owner[0].metadata if owner else None
+        metadata = document.kernel(directive.function) if document else None
         if metadata is None:
             continue
         wanted = {
@@ -243,7 +255,7 @@ def _memory_notes(
     kernel: KernelObject,
     order: int,
     argument: Argument,
-    owners: Sequence[tuple[Facts, Ip] | None],
+    owners: Sequence[Owner | None],
     facts: Sequence[Facts],
 ) -> Iterator[Note]:
     where = f"kernel {kernel.kernel_id}, argument {order} ({argument.name or argument.type})"
@@ -267,21 +279,19 @@ def _memory_notes(
 
 
 def _reach_notes(
-    where: str, index: int, holder: Facts, owner: tuple[Facts, Ip], position: int
+    where: str, index: int, holder: Facts, owner: Owner, position: int
 ) -> Iterator[Note]:
-    one, ip = owner
+    one, unit = owner
     if one.name != holder.name:
         yield (
             "memory-board",
-            f"{where}: memory {index} is on {holder.name}, compute unit {ip.compute_unit} "
-            f"on {one.name}",
+            f"{where}: memory {index} is on {holder.name}, compute unit {unit} on {one.name}",
         )
         return
-    row = one.ips.index(ip)
-    banks = [c.memory for c in one.connections if (c.ip, c.argument) == (row, position)]
+    banks = one.wires.get((one.units[unit], position), ())
     if banks and index - holder.offset not in banks:
         yield (
             "memory-connection",
-            f"{where}: memory {index}, compute unit {ip.compute_unit} is wired to "
+            f"{where}: memory {index}, compute unit {unit} is wired to "
             f"{', '.join(str(bank + holder.offset) for bank in banks)}",
         )

@@ -84,7 +84,7 @@ def _fact_notes(manifest: Manifest, facts: Sequence[Facts]) -> Iterator[Note]:
     )
     for board, unit in wanted:
         binary = binaries[board]
-        if binary is not None and binary.unit(unit) is None:
+        if binary is not None and unit not in binary.units:
             yield "manifest-kernel", f"{binary.name} has no compute unit {unit}"
 
 
@@ -130,15 +130,13 @@ def link_notes(deployment: Deployment, facts: Sequence[Facts]) -> Iterator[Note]
 
 
 def _presence_notes(binary: Facts, number: int) -> Iterator[Note]:
-    units = {ip.compute_unit for ip in binary.kernels}
-    kernels = {ip.kernel for ip in binary.kernels}
     mac = registers.mac_kernel(number)
-    if mac not in kernels:
+    if mac not in binary.kernels:
         yield "network-missing", f"{binary.name} has no kernel {mac}, links go through that port"
-    if registers.NETWORK_LAYER not in kernels:
+    if registers.NETWORK_LAYER not in binary.kernels:
         what = f"{binary.name} has no kernel {registers.NETWORK_LAYER}, the plan has links"
         yield "network-missing", what
-    elif registers.network_unit(number) not in units:
+    elif registers.network_unit(number) not in binary.units:
         what = f"{binary.name} has no compute unit {registers.network_unit(number)}"
         yield "network-missing", what
 
@@ -167,22 +165,27 @@ def _address_notes(ports: Sequence[NetworkPort]) -> Iterator[Note]:
 
 def _symmetry_notes(ports: Sequence[NetworkPort]) -> Iterator[Note]:
     by_ip = {port.ip: port for port in ports}
+    answers = {
+        port.ip: {(s.their_ip, s.their_port, s.my_port) for s in port.sockets if s.valid}
+        for port in ports
+    }
     for port in ports:
+        resolved = {ip for ip, _ in port.arp}
         for socket in port.sockets:
             where = f"board {port.board}, port {port.qsfp}, socket {socket.row}"
             peer = by_ip.get(socket.their_ip)
             if peer is None:
                 yield "network-asymmetric", f"{where}: no port has the address {socket.their_ip}"
                 continue
-            answers = {(s.their_ip, s.their_port, s.my_port) for s in peer.sockets if s.valid}
-            if socket.valid and (port.ip, socket.my_port, socket.their_port) not in answers:
+            wanted = (port.ip, socket.my_port, socket.their_port)
+            if socket.valid and wanted not in answers[peer.ip]:
                 yield (
                     "network-asymmetric",
                     f"{where}: board {peer.board} has no socket that answers",
                 )
             if peer.rsfec != port.rsfec:
                 yield "network-rsfec", f"{where}: RS-FEC is on at one end only"
-            if socket.their_ip not in {ip for ip, _ in port.arp}:
+            if socket.their_ip not in resolved:
                 yield (
                     "network-asymmetric",
                     f"{where}: no MAC address is known for {socket.their_ip}",
@@ -212,8 +215,7 @@ def original_notes(
 
 
 def _has_original_network(one: Facts) -> bool:
-    kernels = {ip.kernel for ip in one.kernels}
-    return {registers.mac_kernel(_ORIGINAL_PORT), registers.NETWORK_LAYER} <= kernels
+    return {registers.mac_kernel(_ORIGINAL_PORT), registers.NETWORK_LAYER} <= set(one.kernels)
 
 
 def _original_link_notes(deployment: Deployment, facts: Sequence[Facts]) -> Iterator[Note]:

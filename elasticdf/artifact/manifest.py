@@ -19,7 +19,7 @@ from elasticdf.records import decode, encode, expect_table
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_SCHEMA = "elasticdf.artifact/1"
-MAX_MANIFEST_BYTES = 64 << 20
+MAX_MANIFEST_BYTES = 32 << 20
 
 
 class Loader(StrEnum):

@@ -18,6 +18,9 @@ from elasticdf.errors import UserError
 NO_ADDRESS = 0xFFFF_FFFF_FFFF_FFFF
 """Base address of a compute unit without registers."""
 
+MAX_ROWS = 4096
+"""Of a table; the vendor's tools write at most a few hundred."""
+
 _COUNT = struct.Struct("<i")
 _SHORT_COUNT = struct.Struct("<h")
 _MEMORY = struct.Struct("<BB6xQQ16s")
@@ -177,6 +180,10 @@ def _rows(
         raise UserError(
             f"{where}: {count} entries are announced, {len(content)} bytes hold at most "
             f"{(len(content) - start) // row.size}; build the binary again"
+        )
+    if count > MAX_ROWS:
+        raise UserError(
+            f"{where}: {count} entries, at most {MAX_ROWS} are read; build the binary again"
         )
     return tuple(row.unpack_from(content, start + index * row.size) for index in range(count))
 
