@@ -15,13 +15,13 @@ from partitioner.problem import Problem, exact
 _ROUNDS = 200
 
 
-def pooled_loads(problem: Problem) -> Loads:
-    """Return each option's share of every limit of all regions together.
+def pooled_loads(problem: Problem, regions: tuple[int, ...] | None = None) -> Loads:
+    """Return each option's share of every limit of some regions together, by default of all.
 
     Shape (items, options, rows). Means over resources pool only between regions of one capacity, so
     the limit on a mean is relaxed to the sum over the regions of what each could take.
     """
-    places = [problem.regions[r] for r in problem.places]
+    places = [problem.regions[r] for r in (regions or problem.places)]
     parts = sorted({region.part for region in places})
     amounts = np.concatenate([option_amounts(problem.items, part) for part in parts], axis=1)
     total = np.sum([region.allowed() for region in places], axis=0).astype(float)
@@ -50,10 +50,14 @@ def _shares(amounts: Loads, total: Loads) -> Loads:
     return shares
 
 
-def smallest_share(loads: Loads) -> float:
+def smallest_share(loads: Loads, *, enough: float | None = None) -> float:
     """Return a lower bound on the share of all regions that one replica takes.
 
     A value above 1 proves that nothing fits; ``floor(1 / share)`` bounds the number of replicas.
+
+    Args:
+        loads: Shape (items, options, rows).
+        enough: Stop as soon as the share is known to be on one side of this.
     """
     finite = np.where(np.isinf(loads), 1e6, loads)
     everyone = np.arange(len(finite))
@@ -64,6 +68,8 @@ def smallest_share(loads: Loads) -> float:
         choice = priced.argmin(axis=1)
         best = max(best, float(priced[everyone, choice].sum()))
         usage = finite[everyone, choice].sum(axis=0)
+        if enough is not None and (best > enough or usage.max() <= enough):
+            break
         prices = prices * np.exp(step * (usage - usage.max()) / max(usage.max(), 1e-12))
         prices = prices / prices.sum()
         step *= 0.98

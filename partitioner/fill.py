@@ -27,10 +27,13 @@ class Order:
     Attributes:
         regions: Region indices.
         joined: Whether a replica may go on from one board to the next.
+        turning: Whether every second replica is laid from its end to its start, so that dies hold
+            other mixtures of layers.
     """
 
     regions: tuple[int, ...]
     joined: bool
+    turning: bool
 
 
 def construct(problem: Problem) -> Placement | None:
@@ -55,9 +58,10 @@ def orders(problem: Problem) -> Iterator[Order]:
             for position, board in enumerate(problem.boards)
             for region in _dies(problem, board, inwards=start_far == (position == 0))
         )
-        yield Order(regions=forward, joined=False)
-        if _may_span(problem):
-            yield Order(regions=forward, joined=True)
+        for turning in (False, True) if problem.replicas > 1 else (False,):
+            yield Order(regions=forward, joined=False, turning=turning)
+            if _may_span(problem):
+                yield Order(regions=forward, joined=True, turning=turning)
 
 
 def _may_span(problem: Problem) -> bool:
@@ -83,10 +87,18 @@ def _dies(problem: Problem, board: int, *, inwards: bool) -> tuple[int, ...]:
 
 
 def _along(problem: Problem, table: RouteTable, order: Order) -> Placement | None:
-    chain = tuple(range(len(problem.items))) * problem.replicas
-    regions, options = _Filling(problem, order).run(chain)
-    if len(regions) < len(chain):
+    once = tuple(range(len(problem.items)))
+    chain: list[int] = []
+    for replica in range(problem.replicas):
+        chain += once[::-1] if order.turning and replica % 2 else once
+    laid = _Filling(problem, order).run(chain)
+    if len(laid[0]) < len(chain):
         return None
+    positions = [p // len(once) * len(once) + item for p, item in enumerate(chain)]
+    regions, options = ([0] * len(chain), [0] * len(chain))
+    for position, region, option in zip(positions, *laid, strict=True):
+        regions[position], options[position] = region, option
+    _bring_back(problem, regions, options)
     routes = assign_routes(table, regions, options)
     if routes is None:
         return None
@@ -101,11 +113,12 @@ class _Filling:
         self._order = order
         self._cuts = _CutLoads(problem)
         self._size = len(problem.items)
+        self._chain: Sequence[int] = ()
         self._regions: list[int] = []
         self._options: list[int] = []
 
     def run(self, chain: Sequence[int]) -> tuple[list[int], list[int]]:
-        problem = self._problem
+        problem, self._chain = self._problem, chain
         items = tuple(problem.items[i] for i in chain)
         for position, region in enumerate(self._order.regions):
             done = len(self._regions)
@@ -147,9 +160,9 @@ class _Filling:
 
     def _legal(self, position: int, region: int, following: int | None) -> bool:
         """Whether the chain may be cut before this position when the next region comes."""
-        item = position % self._size
-        if item == 0:
+        if position % self._size == 0:
             return True
+        item = max(self._chain[position - 1], self._chain[position])
         if following is None:
             return False
         here, there = self._problem.regions[region], self._problem.regions[following]
@@ -171,7 +184,47 @@ class _Filling:
                         reserved += np.array(end.charge)
                         if end.adapter:
                             reserved += 2 * np.array(end.adapter)
+                        for item in _returning(problem):
+                            reserved += np.array(_cheapest(problem, item, region)[1])
         return tuple(int(amount) for amount in reserved)
+
+
+def _returning(problem: Problem) -> tuple[int, ...]:
+    """Return the items that must be on the board of their replica's first item."""
+    return tuple(sorted({item for group in problem.same_board for item in group if item}))
+
+
+def _cheapest(problem: Problem, item: int, region: int) -> tuple[int, Vector]:
+    """Return the option of an item that takes least of a region's fullest resource."""
+    most = problem.regions[region].allowed()
+    options = problem.items[item].options
+    index = min(
+        range(len(options)),
+        key=lambda v: (
+            not options[v].fits_part(problem.regions[region].part),
+            max(a / max(m, 1e-9) for a, m in zip(options[v].resources, most, strict=True)),
+        ),
+    )
+    return index, options[index].resources
+
+
+def _bring_back(problem: Problem, regions: list[int], options: list[int]) -> None:
+    """Put the returning items of replicas that span boards beside the port of their first board."""
+    size = len(problem.items)
+    ports = {
+        problem.regions[end.region].board: end.region
+        for link in problem.links
+        for end in link.ends
+        if any(end.charge)
+    }
+    for replica in range(problem.replicas):
+        for group in problem.same_board:
+            board = problem.regions[regions[replica * size + min(group)]].board
+            for item in group:
+                position = replica * size + item
+                if problem.regions[regions[position]].board != board and board in ports:
+                    regions[position] = ports[board]
+                    options[position] = _cheapest(problem, item, ports[board])[0]
 
 
 def _joint(problem: Problem, here: int, there: int) -> tuple[Link, ...]:

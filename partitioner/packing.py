@@ -80,8 +80,7 @@ def _share(amounts: Loads, limit: NDArray[np.float64]) -> Loads:
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = amounts / np.maximum(limit, 0.0)
     shares[np.isnan(shares)] = 0.0
-    shares[np.isinf(amounts)] = np.inf
-    return shares
+    return np.where(np.isinf(amounts), np.inf, shares)
 
 
 def pack(loads: Loads) -> Choice | None:
@@ -120,7 +119,7 @@ def _repair(loads: Loads, choice: Choice) -> Choice | None:
         excess = np.maximum(usage - 1, 0).sum()
         if excess <= _SLACK:
             return choice
-        changed = usage + loads - loads[everyone, choice][:, None, :]
+        changed: Loads = usage + loads - loads[everyone, choice][:, None, :]
         after = np.maximum(changed - 1, 0).sum(axis=2)
         # Among switches that end the excess take the one that leaves the most room.
         score = np.where(after <= _SLACK, changed.max(axis=2) - 10, after)

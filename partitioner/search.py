@@ -1,140 +1,33 @@
 """The outer loop: how many replicas, at which interval, on how many boards.
 
 For every number of replicas the pooled bound says below which interval nothing can fit; bisection
-between that and what is already reached finds the fastest placement. Refuses answers that the
-independent verifier does not accept.
+between that and what is already reached finds the fastest placement.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from dataclasses import dataclass, field
-from math import floor
+from bisect import bisect_left, bisect_right
+from dataclasses import replace
+from math import ceil
 
-from elasticdf.errors import InfeasibleError, TimeLimitError, UserError
-from elasticdf.hardware.cluster import AutoTarget, Cluster
-from partitioner import answer, lower, topology
-from partitioner.bounds import pooled_loads, smallest_share
-from partitioner.choices import Choices, ChoiceTable
-from partitioner.fill import construct
-from partitioner.plan import Mode, Plan
+from elasticdf.errors import ElasticDFError, InfeasibleError, TimeLimitError, UserError
+from elasticdf.hardware.cluster import MAX_BOARDS, AutoTarget, Cluster
+from partitioner import answer, exact, explain
+from partitioner.explain import Explanation
+from partitioner.formulation import Formulation
+from partitioner.plan import Plan, PlannedBoard, infeasible_document
 from partitioner.problem import Problem
 from partitioner.request import Request
-from partitioner.solution import Placement, proof_from_above, proof_from_below
-from partitioner.solver import Clock
+from partitioner.solution import proof_from_above, proof_from_below
+from partitioner.solver import Clock, Status
+from partitioner.space import Found, Space
 from partitioner.verify import check
 
-_MOST_REPLICAS = 1024
+_CROSSING_SECONDS = 15.0
+"""Time spent on fewer crossings once the frame rate is settled."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A verified placement at an interval."""
-
-    problem: Problem
-    placement: Placement
-    choices: Choices
-    interval_cycles: int
-    replicas: int
-
-    def rate(self) -> float:
-        """Return frames per cycle of the whole system."""
-        return self.replicas / self.interval_cycles
-
-
-@dataclass(slots=True, kw_only=True)
-class Space:
-    """A request on one cluster: problems, bounds and placements at any interval.
-
-    Attributes:
-        request: What is asked.
-        cluster: On which boards.
-        topology: Their regions in the request's mode.
-        table: Choices of the layers.
-        clock: Time left.
-    """
-
-    request: Request
-    cluster: Cluster
-    topology: topology.Topology
-    table: ChoiceTable
-    clock: Clock
-    _shares: dict[int, float] = field(default_factory=dict)
-
-    @staticmethod
-    def of(request: Request, cluster: Cluster, clock: Clock) -> Space:
-        """Return the space of a request on a cluster.
-
-        Raises:
-            UserError: Anchors or limits make no sense, or the mode needs a network there is none.
-        """
-        if request.mode in (Mode.HARDWARE, Mode.TRANSPARENT) and len(cluster.boards) > 1:
-            cluster.require_network(request.mode)
-        regions = topology.build(
-            cluster,
-            request.mode,
-            topology.Limits.with_changes(request.limits),
-            clock_hz=request.clock_hz,
-        )
-        lower.check_names(request, regions)
-        return Space(
-            request=request,
-            cluster=cluster,
-            topology=regions,
-            table=ChoiceTable.of(request, cluster),
-            clock=clock,
-        )
-
-    def problem(self, choices: Choices, interval: int, replicas: int) -> Problem:
-        """Return the problem of placing that many replicas at that interval."""
-        return lower.problem(
-            self.request,
-            self.cluster,
-            self.topology,
-            choices,
-            interval_cycles=interval,
-            replicas=replicas,
-        )
-
-    def share(self, target: int) -> float:
-        """Return a lower bound on the share of the cluster one replica takes; above 1: nothing."""
-        if target not in self._shares:
-            interval = self.table.targets[target]
-            choices = self.table.at(interval)
-            self._shares[target] = (
-                2.0
-                if choices is None
-                else smallest_share(pooled_loads(self.problem(choices, interval, 1)))
-            )
-        return self._shares[target]
-
-    def most_replicas(self, target: int) -> int:
-        """Return how many replicas at most fit at a target, by the pooled bound."""
-        share = self.share(target)
-        return _MOST_REPLICAS if share <= 0 else min(_MOST_REPLICAS, floor(1 / share + 1e-9))
-
-    def place(self, target: int, replicas: int) -> Found | None:
-        """Return a placement at that target or faster, None if none was found."""
-        interval = self.table.targets[target]
-        choices = self.table.at(interval)
-        if choices is None or self.most_replicas(target) < replicas:
-            return None
-        problem = self.problem(choices, interval, replicas)
-        placement = construct(problem)
-        if placement is None:
-            return None
-        size = len(problem.items)
-        slowest = max(
-            choices[position % size][option].cycles
-            for position, option in enumerate(placement.options)
-        )
-        return Found(
-            problem=problem,
-            placement=placement,
-            choices=choices,
-            interval_cycles=max(slowest, 1),
-            replicas=replicas,
-        )
+_PROOF_SECONDS = 20.0
+"""Time spent on proving that a request has no answer, per number of replicas."""
 
 
 def plan(request: Request) -> Plan:
@@ -142,26 +35,107 @@ def plan(request: Request) -> Plan:
 
     Raises:
         UserError: The request contradicts itself.
+        InfeasibleError: There is no plan; its explanation is the document for ``plan.json``.
+        TimeLimitError: Time ran out before any plan was found.
+    """
+    return plan_with_problem(request)[0]
+
+
+def plan_with_problem(request: Request) -> tuple[Plan, Problem]:
+    """Return the best plan and the problem whose solution it is, for snapshots.
+
+    Raises:
+        UserError: The request contradicts itself.
         InfeasibleError: There is no plan.
         TimeLimitError: Time ran out before any plan was found.
     """
-    if isinstance(request.target, AutoTarget):
-        return _fewest_boards(request, request.target)
     clock = Clock(request.options.time_limit)
-    space = Space.of(request, request.target, clock)
-    found, bound = _fastest(space)
-    return _assemble(space, found, bound)
+    if isinstance(request.target, AutoTarget):
+        space, found, bound = _fewest_boards(request, request.target, clock)
+    else:
+        space = Space.of(request, request.target, clock)
+        found, bound = _required(space)
+    return _assemble(space, found, bound), found.problem
+
+
+def _required(space: Space) -> tuple[Found, float]:
+    """Return what the request asks for on one cluster, with the limit on frames per cycle.
+
+    Raises:
+        InfeasibleError: There is nothing, for the reason given.
+        TimeLimitError: Neither a plan nor a reason was found in time.
+    """
+    found = _goal(space)
+    if found is None:
+        raise _verdict(space)
+    return found
+
+
+def _goal(space: Space) -> tuple[Found, float] | None:
+    """Return the fastest placement, or the cheapest that reaches the request's frame rate."""
+    if space.request.fps is None:
+        return _fastest(space)
+    found = _cheapest(space, space.request.fps)
+    return None if found is None else (found, found.rate())
+
+
+def _cheapest(space: Space, fps: float) -> Found | None:
+    """Return the placement with fewest crossings, then least logic, that reaches a frame rate."""
+    targets, best = space.table.targets, None
+    key: tuple[float, int] | None = None
+    for replicas in space.replica_numbers():
+        if best is not None and space.clock.left() <= 0:
+            break
+        target = bisect_right(targets, replicas * space.request.clock_hz / fps) - 1
+        found = space.place(target, replicas) if target >= 0 else None
+        if found is None:
+            continue
+        loads = check(found.problem, found.placement)
+        cost = float(loads.cost), sum(used[0] for used in loads.resources)
+        if key is None or cost < key:
+            best, key = found, cost
+    return best
+
+
+def _fewest_boards(
+    request: Request, target: AutoTarget, clock: Clock
+) -> tuple[Space, Found, float]:
+    """Return the plan with the fewest boards that reaches the request's frame rate."""
+    if request.fps is None:
+        raise UserError(
+            f"target autox{target.board.name} takes the fewest boards that reach a frame rate; "
+            "say which with --fps"
+        )
+    for count in range(1, MAX_BOARDS + 1):
+        last = Space.of(request, target.cluster(count), clock)
+        if clock.left() <= 0:
+            raise TimeLimitError(
+                f"fewer than {count} boards {target.board.name} do not seem to reach "
+                f"{request.fps:g} frames per second, and time ran out; raise --time-limit"
+            )
+        found = _goal(last)
+        if found is not None:
+            return last, *found
+    raise TimeLimitError(
+        f"up to {MAX_BOARDS} boards {target.board.name} were tried and none reached "
+        f"{request.fps:g} frames per second; lower --fps or let the mode be dp"
+    )
 
 
 def _assemble(space: Space, found: Found, rate_bound: float) -> Plan:
-    """Return the plan with its certificate."""
+    """Return the plan with its certificate, crossings made as few as time allows."""
     request = space.request
-    cost = check(found.problem, found.placement).cost
+    seconds = max(0.5, min(_CROSSING_SECONDS, space.clock.left()))
+    solution = exact.solve(
+        found.problem, replace(request.options, time_limit=seconds), first=found.placement
+    )
+    placement = solution.placement or found.placement
+    cost = check(found.problem, placement).cost
     return answer.assemble(
         request,
         space.cluster,
         found.problem,
-        found.placement,
+        placement,
         found.choices,
         interval_cycles=found.interval_cycles,
         certificate=answer.certificate(
@@ -170,20 +144,16 @@ def _assemble(space: Space, found: Found, rate_bound: float) -> Plan:
             throughput=proof_from_above(
                 found.rate() * request.clock_hz, rate_bound * request.clock_hz
             ),
-            crossing_cost=proof_from_below(cost, 0.0),
+            crossing_cost=solution.cost or proof_from_below(cost, 0.0),
         ),
     )
 
 
-def _fewest_boards(request: Request, target: AutoTarget) -> Plan:
-    raise UserError(f"target auto{target.board.name} {request.fps}")
-
-
-def _fastest(space: Space) -> tuple[Found, float]:
+def _fastest(space: Space) -> tuple[Found, float] | None:
     """Return the fastest placement found and the proven limit on frames per cycle."""
     best: Found | None = None
     limit = 0.0
-    for replicas, low in _candidates(space):
+    for replicas, low in space.candidates():
         bound = replicas / space.table.targets[low]
         limit = max(limit, bound)
         if best is not None and bound <= best.rate():
@@ -194,43 +164,13 @@ def _fastest(space: Space) -> tuple[Found, float]:
             _tell(space, best)
         if space.clock.left() <= 0:
             break
-    if best is None and space.clock.left() <= 0:
-        raise TimeLimitError(
-            f"no plan was found in {space.clock.spent():.0f} s; raise --time-limit"
-        )
-    if best is None:
-        raise InfeasibleError("no placement exists under these limits")
-    return best, max(limit, best.rate())
+    return None if best is None else (best, max(limit, best.rate()))
 
 
 def _tell(space: Space, found: Found) -> None:
     if space.request.progress is not None:
         rate = found.rate() * space.request.clock_hz
         space.request.progress(f"{rate:.1f} frames per second with {found.replicas} replicas")
-
-
-def _candidates(space: Space) -> list[tuple[int, int]]:
-    """Return numbers of replicas with the first target the pooled bound allows, best first.
-
-    A target is an index into the table's targets.
-    """
-    request, targets = space.request, space.table.targets
-    most = min(space.most_replicas(len(targets) - 1), _kernel_limit(space))
-    numbers = range(1, most + 1) if request.replicas is None else (request.replicas,)
-    found = []
-    low = 0
-    for replicas in numbers:
-        low = bisect_left(
-            range(len(targets)), 1, lo=low, key=lambda t: int(space.most_replicas(t) >= replicas)
-        )
-        if low < len(targets):
-            found.append((replicas, low))
-    return sorted(found, key=lambda pair: (-pair[0] / targets[pair[1]], pair[0]))
-
-
-def _kernel_limit(space: Space) -> int:
-    """Every replica needs a kernel and, for its input and output, two memory movers."""
-    return max(1, len(space.cluster.boards) * space.topology.compute_units // 3)
 
 
 def _fastest_with(space: Space, replicas: int, low: int, best: Found | None) -> Found | None:
@@ -255,3 +195,132 @@ def _fastest_with(space: Space, replicas: int, low: int, best: Found | None) -> 
         attempt = space.place(middle, replicas)
         found, low, high = (attempt, low, middle) if attempt else (found, middle + 1, high)
     return found
+
+
+def _verdict(space: Space) -> ElasticDFError:
+    """Return the error that says why there is no plan, and whether that is proven."""
+    request = space.request
+    cause = _instant(space)
+    if cause is None:
+        if not _proven(space):
+            return TimeLimitError(
+                f"no plan was found in {space.clock.spent():.0f} s, nor a proof that there is none; "
+                "raise --time-limit or give more room"
+            )
+        conflict = explain.conflict(request, lambda r, names: _feasible(space, r, names))
+        cause = Explanation(
+            message=f"no plan can meet {_words(conflict)} at once",
+            conflict=conflict,
+            shortfall=explain.shortfall(_easiest(space), conflict),
+            remedies=(),
+        )
+    cause = replace(cause, remedies=_remedies(space, cause))
+    advice = f"; what helps: {'; or '.join(cause.remedies)}" if cause.remedies else ""
+    return InfeasibleError(cause.message + advice, explanation=_document(space, cause))
+
+
+def _words(conflict: tuple[str, ...]) -> str:
+    return " and ".join(conflict) if conflict else "these limits"
+
+
+def _document(space: Space, cause: Explanation) -> dict[str, object]:
+    request = space.request
+    return infeasible_document(
+        network=request.graph.name,
+        mode=request.mode,
+        clock_hz=request.clock_hz,
+        cluster=space.cluster.name,
+        boards=tuple(
+            PlannedBoard(id=i, board=b.name, dies=tuple(d.name for d in b.dies))
+            for i, b in enumerate(space.cluster.boards)
+        ),
+        certificate={
+            "seconds": 0.0,
+            "solver": request.options.label,
+            "seed": request.options.seed,
+        },
+        explanation=cause.to_json(),
+    )
+
+
+def _instant(space: Space) -> Explanation | None:
+    """Return a reason that needs no solver: a rate no folding reaches, a layer no die holds."""
+    request, fastest = space.request, space.table.targets[0]
+    numbers = space.replica_numbers()
+    if request.fps is not None:
+        most = numbers[-1] * request.clock_hz / fastest
+        if most < request.fps:
+            slowest = f"the slowest layer needs {fastest} cycles per frame however it is folded"
+            return Explanation(
+                message=(
+                    f"{request.fps:g} frames per second are out of reach: {slowest}, "
+                    f"{numbers[-1]} replicas at most make {most:.1f}"
+                ),
+                conflict=("fps", "replicas") if request.replicas is not None else ("fps",),
+                shortfall=({"frames_per_second": request.fps, "reachable": most},),
+                remedies=(),
+            )
+    return explain.instant(_easiest(space))
+
+
+def _easiest(space: Space) -> Problem:
+    """Return the problem that is easiest to place: the longest interval, fewest replicas."""
+    request, targets = space.request, space.table.targets
+    replicas = space.replica_numbers()[0]
+    target = len(targets) - 1
+    if request.fps is not None:
+        wanted = replicas * request.clock_hz / request.fps
+        replicas = (
+            max(replicas, ceil(targets[0] / wanted)) if request.replicas is None else replicas
+        )
+        target = max(0, bisect_right(targets, replicas * request.clock_hz / request.fps) - 1)
+    choices = space.table.at(targets[target])
+    if choices is None:
+        raise TimeLimitError("no folding reaches the interval")
+    return space.problem(choices, targets[target], replicas)
+
+
+def _proven(space: Space) -> bool:
+    """Return whether nothing can be placed, for any number of replicas that would do."""
+    targets, request = space.table.targets, space.request
+    for replicas in space.replica_numbers():
+        target = len(targets) - 1
+        if request.fps is not None:
+            target = bisect_right(targets, replicas * request.clock_hz / request.fps) - 1
+        if target < 0 or space.most_replicas(target) < replicas:
+            continue
+        choices = space.table.at(targets[target])
+        if choices is None:
+            continue
+        seconds = min(_PROOF_SECONDS, space.clock.left())
+        model = Formulation(space.problem(choices, targets[target], replicas)).model
+        if model.solve(request.options, seconds=seconds).status is not Status.INFEASIBLE:
+            return False
+        if request.fps is None:
+            return True  # what does not fit once does not fit more often
+    return True
+
+
+def _feasible(space: Space, request: Request, without: frozenset[str]) -> bool:
+    """Return whether a changed request has a placement."""
+    changed = explain.dropped(request, without)
+    cluster = changed.target if isinstance(changed.target, Cluster) else space.cluster
+    try:
+        attempt = Space.of(changed, cluster, space.clock, without)
+    except UserError:
+        return False
+    if changed.fps is not None:
+        return _cheapest(attempt, changed.fps) is not None
+    last = len(attempt.table.targets) - 1
+    return attempt.place(last, attempt.replica_numbers()[0]) is not None
+
+
+def _remedies(space: Space, cause: Explanation) -> tuple[str, ...]:
+    request = space.request
+    fastest = None
+    if request.fps is not None:
+        best = _fastest(Space.of(replace(request, fps=None), space.cluster, space.clock))
+        fastest = None if best is None else best[0].rate() * request.clock_hz
+    return explain.remedies(
+        request, cause.conflict, lambda r, names: _feasible(space, r, names), fastest
+    )

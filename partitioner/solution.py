@@ -33,15 +33,15 @@ class Solution:
     """A placement, or the proof that there is none, with the certificate on its crossing cost.
 
     Attributes:
-        outcome: What is known.
-        placement: None if infeasible.
+        outcome: What is known; None if time ran out before any answer.
+        placement: None if there is none.
         cost: Value and bound of the crossing cost; None if infeasible.
         seconds: Wall time.
         solver: Name and version.
         seed: Random seed given to the solver.
     """
 
-    outcome: Outcome
+    outcome: Outcome | None
     placement: Placement | None
     cost: Proof | None
     seconds: float
@@ -55,7 +55,7 @@ class Solution:
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``elasticdf solve --json`` prints."""
         certificate = {
-            "outcome": self.outcome.value,
+            "outcome": None if self.outcome is None else self.outcome.value,
             "seconds": round(self.seconds, 3),
             "solver": self.solver,
             "seed": self.seed,

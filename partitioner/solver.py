@@ -166,6 +166,11 @@ class Model:
         self._start = values
 
     @property
+    def objective_terms(self) -> dict[int, float]:
+        """The coefficients of the objective that are not 0."""
+        return {index: value for index, value in self._objective.items() if value}
+
+    @property
     def first(self) -> Sequence[float] | None:
         """The solution to begin with."""
         return self._start

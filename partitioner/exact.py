@@ -1,0 +1,335 @@
+"""One problem, its cheapest placement and the proof: walks where regions form a tree, else all.
+
+Every placement of a pipeline traces a walk, so walks are tried by rising cost: the first that works
+is optimal, and the cheapest that cannot be refused is a lower bound. Refuses to hand out anything
+the independent verifier does not accept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import combinations_with_replacement, pairwise
+from math import ceil, inf
+
+from partitioner.fill import construct
+from partitioner.formulation import Formulation
+from partitioner.nest import Nest, parse
+from partitioner.plan import Outcome
+from partitioner.problem import Problem
+from partitioner.routes import RouteTable, assign_routes
+from partitioner.solution import Placement, Solution, proof_from_below
+from partitioner.solver import Clock, SolverOptions, Status
+from partitioner.verify import measure, violations
+from partitioner.walk import WalkModel
+from partitioner.walks import Ground, Walk
+
+_GENERAL_ITEMS = 1_500
+"""Items times regions times options times replicas up to which the general model is tried."""
+
+_QUICK_WALKS = 200
+"""Walks tried without side costs to get a first answer."""
+
+
+@dataclass(slots=True)
+class Best:
+    """The cheapest valid placement so far, and what is proven.
+
+    Attributes:
+        problem: What is solved.
+        placement: None while there is none.
+        cost: Of the placement.
+        bound: No placement costs less; infinite if there is none at all.
+    """
+
+    problem: Problem
+    placement: Placement | None = None
+    cost: float = inf
+    bound: float = 0.0
+
+    def offer(self, placement: Placement | None) -> bool:
+        """Take a placement if it is valid and cheaper; return whether it was taken."""
+        if placement is None or violations(self.problem, placement):
+            return False
+        cost = measure(self.problem, placement).cost
+        if cost >= self.cost:
+            return False
+        self.placement, self.cost = placement, cost
+        return True
+
+    def raise_bound(self, bound: float) -> None:
+        """Note that no placement costs less."""
+        self.bound = max(self.bound, min(bound, self.cost))
+
+    @property
+    def closed(self) -> bool:
+        """Whether the cheapest placement is proven to be that."""
+        return self.cost <= self.bound
+
+
+def solve(problem: Problem, options: SolverOptions, *, first: Placement | None = None) -> Solution:
+    """Return the cheapest placement found, with its certificate.
+
+    Args:
+        problem: What to solve.
+        options: Solver, time limit, seed.
+        first: A placement to begin with.
+    """
+    clock = Clock(options.time_limit)
+    best = Best(problem)
+    best.offer(first)
+    if best.placement is None:
+        best.offer(construct(problem))
+    ground = Ground(problem=problem)
+    if ground.is_tree and len(ground.backbone) > 1:
+        if ground.least_weight is not None:
+            best.raise_bound(problem.replicas * ground.least_weight)
+        if problem.replicas == 1:
+            _Pipeline(ground, best, options, clock).run()
+        elif not best.closed:
+            _several(ground, best, options, clock)
+    if not best.closed:
+        _general(best, options, clock)
+    return _solution(best, options, clock)
+
+
+def _solution(best: Best, options: SolverOptions, clock: Clock) -> Solution:
+    if best.placement is None:
+        outcome = Outcome.INFEASIBLE if best.bound == inf else None
+    else:
+        outcome = Outcome.OPTIMAL if best.closed else Outcome.FEASIBLE
+    return Solution(
+        outcome=outcome,
+        placement=best.placement,
+        cost=None if best.placement is None else proof_from_below(best.cost, best.bound),
+        seconds=clock.spent(),
+        solver=options.label,
+        seed=options.seed,
+    )
+
+
+def _general(best: Best, options: SolverOptions, clock: Clock) -> None:
+    """Solve the general model where it is small enough to hope for."""
+    problem = best.problem
+    size = sum(len(item.options) for item in problem.items)
+    if size * len(problem.places) * problem.replicas > _GENERAL_ITEMS:
+        return
+    formulation = Formulation(problem)
+    answer = formulation.model.solve(options, seconds=clock.left())
+    if answer.status is Status.INFEASIBLE:
+        if best.placement is None:
+            best.bound = inf
+        return
+    if answer.values is not None:
+        best.offer(formulation.placement(answer))
+    best.raise_bound(ceil(answer.bound - 1e-6) if answer.bound > -inf else 0)
+
+
+@dataclass(slots=True)
+class _Pipeline:
+    """The search over walks for one replica."""
+
+    ground: Ground
+    best: Best
+    options: SolverOptions
+    clock: Clock
+    _fixed: Problem = field(init=False)
+    _exact: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        problem = self.ground.problem
+        self._fixed = _with_options(problem, self.best.placement)
+        charged = any(any(e.charge) or any(e.adapter) for k in problem.links for e in k.ends)
+        charged = charged or any(any(r.memory_charge) for r in problem.regions)
+        main = set(pairwise(self.ground.backbone))
+        chain = len(main) == len(problem.items) - 1 == len(problem.arcs)
+        single = all(len(item.options) == 1 for item in problem.items)
+        free = all(k.wires is None and k.bits_per_second is None for k in problem.links)
+        self._exact = single and chain and not charged and (free or self._loads_never_bind())
+
+    def _loads_never_bind(self) -> bool:
+        """Whether a link could carry every stream of the pipeline at once, there and back."""
+        problem = self.ground.problem
+        wires = sum(problem.arc_wires(arc, 0) for arc in problem.arcs)
+        bits = sum(arc.bits_per_second for arc in problem.arcs)
+        return all(
+            (k.wires is None or wires <= k.wires)
+            and (k.bits_per_second is None or bits <= k.bits_per_second)
+            for k in problem.links
+        )
+
+    def run(self) -> None:
+        least = self.ground.least_weight
+        if least is None:
+            return
+        self._first_answer()
+        side_arcs = len(self.ground.problem.arcs) > len(self.ground.backbone) - 1
+        total, proven = least, True
+        while total < self.best.cost and self.clock.left() > 0 and total < least * 2 + 8:
+            for weight in range(least, total + 1) if side_arcs else (total,):
+                proven &= self._try(weight, total - weight) and self._exact
+                if self.best.cost <= total or self.clock.left() <= 0:
+                    break
+            if proven and self.best.cost > total:
+                self.best.raise_bound(total + 1)
+            total += 1
+
+    def _first_answer(self) -> None:
+        """Find some placement along a light walk, without side costs."""
+        for tried, walk in enumerate(self.ground.lean_walks()):
+            heavy = self.ground.weight(walk) >= self.best.cost
+            if heavy or tried >= _QUICK_WALKS or self.clock.left() <= 0:
+                return
+            if self.ground.canonical((walk,)) and self.best.offer(self._nested(walk, 0)):
+                return
+
+    def _walks(self, weight: int) -> Iterator[Walk]:
+        for walk in self.ground.walks(weight):
+            if self.ground.canonical((walk,)):
+                yield walk
+
+    def _try(self, weight: int, extra: int) -> bool:
+        """Try every walk of a weight; return whether all that failed are proven to fail."""
+        proven = True
+        for walk in self._walks(weight):
+            if self.clock.left() <= 0:
+                return False
+            placement = self._nested(walk, extra)
+            if self.best.offer(placement) and self.best.cost <= weight + extra:
+                return proven
+            if placement is None and parse(self.ground, walk) is None:
+                proven = False
+        return proven
+
+    def _nested(self, walk: Walk, extra: int) -> Placement | None:
+        visit = parse(self.ground, walk)
+        if visit is None:
+            return None
+        ends = {self.ground.backbone[0], self.ground.backbone[-1]}
+        closed = any(ends <= set(group) for group in self._fixed.together)
+        pieces = Nest(self._fixed, visit, closed).cover(extra)
+        if pieces is None:
+            return None
+        size = len(self._fixed.items)
+        starts = [start for start, _ in pieces] + [size]
+        regions = [
+            region
+            for (start, region), end in zip(pieces, starts[1:], strict=True)
+            for _ in range(end - start)
+        ]
+        options = self.best.placement.options if self.best.placement is not None else (0,) * size
+        if all(len(item.options) == 1 for item in self.ground.problem.items):
+            options = (0,) * size
+        routes = assign_routes(RouteTable(problem=self.ground.problem), regions, options)
+        if routes is None:
+            return None
+        return Placement(regions=tuple(regions), options=options, routes=routes)
+
+
+def _with_options(problem: Problem, placement: Placement | None) -> Problem:
+    """Return the problem with each item's option as placed, or its first."""
+    return replace(
+        problem,
+        items=tuple(
+            replace(item, options=(item.options[placement.options[j] if placement else 0],))
+            for j, item in enumerate(problem.items)
+        ),
+    )
+
+
+def _several(ground: Ground, best: Best, options: SolverOptions, clock: Clock) -> None:
+    """Search sets of walks, one per replica, by rising total weight."""
+    problem = ground.problem
+    if problem.replicas > 4 or any(len(item.options) > 1 for item in problem.items):
+        return
+    least = ground.least_weight
+    main = len(problem.arcs) == len(ground.backbone) - 1
+    if least is None:
+        return
+    total, proven = problem.replicas * least, True
+    known: dict[tuple[Walk, ...], bool | None] = {}
+    while total < best.cost and clock.left() > 0:
+        for walks in _walk_sets(ground, total, least):
+            if clock.left() <= 0:
+                return
+            found = _parts_fit(ground, walks, options, clock, known, best)
+            if found and best.cost <= total:
+                break
+            proven &= found is False and main
+        if proven and best.cost > total:
+            best.raise_bound(total + 1)
+        total += 1
+
+
+def _walk_sets(ground: Ground, total: int, least: int) -> Iterator[tuple[Walk, ...]]:
+    """Yield every canonical multiset of walks, one per replica, of a total weight."""
+    replicas = ground.problem.replicas
+    most = total - (replicas - 1) * least
+    walks = sorted(
+        (weight, walk) for weight in range(least, most + 1) for walk in ground.walks(weight)
+    )
+    for chosen in combinations_with_replacement(walks, replicas):
+        if sum(weight for weight, _ in chosen) == total:
+            ordered = tuple(sorted(walk for _, walk in chosen))
+            if ground.canonical(ordered) and _pooled_room(ground, ordered):
+                yield ordered
+
+
+def _pooled_room(ground: Ground, walks: tuple[Walk, ...]) -> bool:
+    """Return whether the replicas that stay inside some board's regions could fit there."""
+    problem = ground.problem
+    for board in problem.boards:
+        regions = set(problem.regions_of(board))
+        inside = [walk for walk in walks if set(walk) <= regions]
+        if inside:
+            used = tuple(sorted({r for walk in inside for r in walk}))
+            if ground.share_of(used) * len(inside) > 1 + 1e-9:
+                return False
+    return True
+
+
+def _parts_fit(
+    ground: Ground,
+    walks: tuple[Walk, ...],
+    options: SolverOptions,
+    clock: Clock,
+    known: dict[tuple[Walk, ...], bool | None],
+    best: Best,
+) -> bool | None:
+    """Return whether replicas fit along their walks; None if that is not known.
+
+    Walks that share no region are solved apart, and every part once.
+    """
+    for part in _connected(walks):
+        if len(part) < len(walks) and part not in known:
+            known[part] = _fits(ground, part, options, clock, None)
+        if known.get(part) is False:
+            return False
+    return _fits(ground, walks, options, clock, best)
+
+
+def _fits(
+    ground: Ground,
+    walks: tuple[Walk, ...],
+    options: SolverOptions,
+    clock: Clock,
+    best: Best | None,
+) -> bool | None:
+    part = replace(ground.problem, replicas=len(walks))
+    model = WalkModel(Ground(problem=part), walks)
+    answer = model.solve(options, clock.left())
+    if answer.status is Status.INFEASIBLE:
+        return False
+    if answer.values is None:
+        return None
+    return best is None or best.offer(model.placement(answer)) or None
+
+
+def _connected(walks: tuple[Walk, ...]) -> list[tuple[Walk, ...]]:
+    """Return the walks grouped so that groups share no region."""
+    groups: list[list[Walk]] = []
+    for walk in walks:
+        touching = [g for g in groups if any(set(walk) & set(other) for other in g)]
+        merged = [walk, *(other for group in touching for other in group)]
+        groups = [g for g in groups if g not in touching] + [merged]
+    return [tuple(sorted(group)) for group in groups]

@@ -1,0 +1,167 @@
+"""A request on one cluster: its problems, bounds and placements at any interval.
+
+Refuses answers that the independent verifier does not accept.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from math import floor
+
+from elasticdf.hardware.cluster import Cluster
+from partitioner import explain, lower, topology
+from partitioner.bounds import pooled_loads, smallest_share
+from partitioner.choices import Choices, ChoiceTable
+from partitioner.fill import construct
+from partitioner.plan import Mode
+from partitioner.problem import Problem
+from partitioner.request import Request
+from partitioner.solution import Placement
+from partitioner.solver import Clock
+
+_MOST_REPLICAS = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A verified placement at an interval."""
+
+    problem: Problem
+    placement: Placement
+    choices: Choices
+    interval_cycles: int
+    replicas: int
+
+    def rate(self) -> float:
+        """Return frames per cycle of the whole system."""
+        return self.replicas / self.interval_cycles
+
+
+@dataclass(slots=True, kw_only=True)
+class Space:
+    """A request on one cluster: problems, bounds and placements at any interval.
+
+    Attributes:
+        request: What is asked.
+        cluster: On which boards.
+        topology: Their regions in the request's mode.
+        table: Choices of the layers.
+        clock: Time left.
+        without: Limits left out, to find out which of them conflict.
+    """
+
+    request: Request
+    cluster: Cluster
+    topology: topology.Topology
+    table: ChoiceTable
+    clock: Clock
+    without: frozenset[str] = frozenset()
+    _shares: dict[int, float] = field(default_factory=dict)
+
+    @staticmethod
+    def of(
+        request: Request, cluster: Cluster, clock: Clock, without: frozenset[str] = frozenset()
+    ) -> Space:
+        """Return the space of a request on a cluster.
+
+        Raises:
+            UserError: Anchors or limits make no sense, or the mode needs a network there is none.
+        """
+        if request.mode in (Mode.HARDWARE, Mode.TRANSPARENT) and len(cluster.boards) > 1:
+            cluster.require_network(request.mode)
+        regions = topology.build(
+            cluster,
+            request.mode,
+            topology.Limits.with_changes(request.limits),
+            clock_hz=request.clock_hz,
+        )
+        lower.check_names(request, regions)
+        return Space(
+            request=request,
+            cluster=cluster,
+            topology=regions,
+            table=ChoiceTable.of(request, cluster),
+            clock=clock,
+            without=without,
+        )
+
+    def problem(self, choices: Choices, interval: int, replicas: int) -> Problem:
+        """Return the problem of placing that many replicas at that interval."""
+        problem = lower.problem(
+            self.request,
+            self.cluster,
+            self.topology,
+            choices,
+            interval_cycles=interval,
+            replicas=replicas,
+        )
+        return explain.relaxed(problem, self.without)
+
+    def share(self, target: int) -> float:
+        """Return a lower bound on the share of the cluster one replica takes; above 1: nothing."""
+        if target not in self._shares:
+            interval = self.table.targets[target]
+            choices = self.table.at(interval)
+            self._shares[target] = (
+                2.0
+                if choices is None
+                else smallest_share(pooled_loads(self.problem(choices, interval, 1)))
+            )
+        return self._shares[target]
+
+    def most_replicas(self, target: int) -> int:
+        """Return how many replicas at most fit at a target, by the pooled bound."""
+        share = self.share(target)
+        return _MOST_REPLICAS if share <= 0 else min(_MOST_REPLICAS, floor(1 / share + 1e-9))
+
+    def place(self, target: int, replicas: int) -> Found | None:
+        """Return a placement at that target or faster, None if none was found."""
+        interval = self.table.targets[target]
+        choices = self.table.at(interval)
+        if choices is None or self.most_replicas(target) < replicas:
+            return None
+        problem = self.problem(choices, interval, replicas)
+        placement = construct(problem)
+        if placement is None:
+            return None
+        size = len(problem.items)
+        slowest = max(
+            choices[position % size][option].cycles
+            for position, option in enumerate(placement.options)
+        )
+        return Found(
+            problem=problem,
+            placement=placement,
+            choices=choices,
+            interval_cycles=max(slowest, 1),
+            replicas=replicas,
+        )
+
+    def candidates(self) -> list[tuple[int, int]]:
+        """Return numbers of replicas with the first target the pooled bound allows, best first.
+
+        A target is an index into the table's targets.
+        """
+        targets = self.table.targets
+        found = []
+        low = 0
+        for replicas in self.replica_numbers():
+            low = bisect_left(
+                range(len(targets)), 1, lo=low, key=lambda t: int(self.most_replicas(t) >= replicas)
+            )
+            if low < len(targets):
+                found.append((replicas, low))
+        return sorted(found, key=lambda pair: (-pair[0] / targets[pair[1]], pair[0]))
+
+    def replica_numbers(self) -> range:
+        """Return the numbers of replicas worth trying.
+
+        Every replica needs a kernel and, for its input and output, two memory movers.
+        """
+        asked = self.request.replicas
+        if asked is not None:
+            return range(asked, asked + 1)
+        kernels = len(self.cluster.boards) * self.topology.compute_units // 3
+        slowest = len(self.table.targets) - 1
+        return range(1, max(1, min(kernels, self.most_replicas(slowest))) + 1)
