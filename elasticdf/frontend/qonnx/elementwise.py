@@ -60,10 +60,8 @@ def divide(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
 
 def add(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     """Add: of a constant a pending shift, of two streams an AddStreams layer."""
-    if all(isinstance(value, Flow) for value in inputs):
-        first, second = inputs
-        assert isinstance(first, Flow), "checked by all()"
-        assert isinstance(second, Flow), "checked by all()"
+    first, second = inputs
+    if isinstance(first, Flow) and isinstance(second, Flow):
         return _add_streams(op, first, second, sketch)
     flow, constant, _ = _sides(op, inputs)
     if isinstance(flow, Average):

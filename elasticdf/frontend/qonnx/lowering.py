@@ -22,6 +22,7 @@ from elasticdf.frontend.qonnx import (
     pooling,
     quantisers,
     shapes,
+    truncation,
 )
 from elasticdf.frontend.qonnx.constants import fold
 from elasticdf.frontend.qonnx.reading import Network, Op
@@ -66,7 +67,7 @@ RULES: Mapping[str, Rule] = {
     "Sub": elementwise.subtract,
     "TopK": labels.top_k,
     "Transpose": shapes.transpose,
-    "Trunc": pooling.trunc,
+    "Trunc": truncation.trunc,
     "Unsqueeze": shapes.unsqueeze,
     "Upsample": joining.resize,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from elasticdf.frontend.diagnose import blocked
@@ -11,7 +13,7 @@ from elasticdf.frontend.qonnx.sketch import Sketch
 from elasticdf.frontend.qonnx.values import Average, Constant, Divide, Flow, Scale, Value, affine
 from elasticdf.frontend.qonnx.widths import smallest
 from elasticdf.frontend.qonnx.windows import Window, add_padding, generate, kernel_of, window_of
-from elasticdf.ir import DataType
+from elasticdf.ir import AttributeValue, DataType
 
 
 def max_pool(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
@@ -69,20 +71,28 @@ def _window_maximum(op: Op, flow: Flow, window: Window, sketch: Sketch) -> str:
             )
         stream = add_padding(op, flow, window, sketch)
     stream = generate(stream, flow, window, depthwise=True, sketch=sketch)
-    return _pool(stream, flow, window, "MaxPool", flow.datatype, sketch)
+    function: dict[str, AttributeValue] = {"Function": "MaxPool", "Size": 0}
+    return add_pool(stream, flow, window, flow.datatype, function, sketch)
 
 
-def _pool(
+def add_pool(
     stream: str,
     flow: Flow,
     window: Window,
-    function: str,
     result: DataType,
+    function: Mapping[str, AttributeValue],
     sketch: Sketch,
-    *,
-    accumulator_bits: int = 0,
-    shift: int = 0,
 ) -> str:
+    """Add a Pool behind a depthwise window generator and return its stream.
+
+    Args:
+        stream: Of windows.
+        flow: What was cut into windows.
+        window: How.
+        result: Type of the pooled values.
+        function: FINN's attributes that say what is computed.
+        sketch: Takes the layer.
+    """
     return sketch.layer(
         "Pool",
         (stream,),
@@ -92,12 +102,10 @@ def _pool(
             "Channels": flow.channels,
             "PE": 1,
             "KernelSize": window.kernel,
-            "Function": function,
             "OutImgDims": window.output,
             "InputDataType": flow.datatype.name,
             "OutputDataType": result.name,
-            "AccumBits": accumulator_bits,
-            "Size": shift,
+            **function,
         },
     )
 
@@ -172,101 +180,3 @@ def _global_sum(op: Op, flow: Flow, sketch: Sketch) -> Flow:
     mean = Divide(np.array(float(height * width)))
     shape = flow.spread(flow.channels, (1, 1))
     return Flow(stream=stream, shape=shape, datatype=total, steps=(mean, *flow.steps))
-
-
-def trunc(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
-    """Trunc behind an average pooling: a sum shifted right (FINN's QuantAvgPool2d)."""
-    average = inputs[0]
-    if not isinstance(average, Average):
-        raise blocked(
-            op.place,
-            "it does not follow an AveragePool",
-            "use Quant to reduce the bit width elsewhere",
-        )
-    scale, zero, input_bits, output_bits, output_scale = _trunc_parameters(op, inputs)
-    flow = average.flow
-    window = Window(
-        kernel=average.kernel,
-        strides=average.strides,
-        dilations=(1, 1),
-        padding=(0, 0, 0, 0),
-        padded=flow.image,
-        output=_pooled_size(flow, average),
-    )
-    found = affine(flow.steps)
-    matches = (
-        found is not None
-        and not np.any(found[1])
-        and found[0].size == 1
-        and np.isclose(float(found[0]), scale, rtol=1e-5, atol=0)
-        and average.factor == average.kernel[0] * average.kernel[1]
-    )
-    square = average.kernel[0] == average.kernel[1]
-    if not matches or zero != 0 or flow.datatype.signed or not square:
-        raise blocked(
-            op.place,
-            "it must truncate the sum of unsigned codes over a square window at the codes' scale",
-            "export the average pooling with Brevitas' TruncAvgPool2d behind a quantised ReLU",
-        )
-    accumulator_bits = int(flow.datatype.maximum * average.kernel[0] ** 2).bit_length()
-    shift = max(0, accumulator_bits - output_bits)
-    dropped = np.log2(output_scale / scale) if len(inputs) > 5 else input_bits - output_bits
-    if shift != max(0, dropped):
-        raise blocked(
-            op.place,
-            f"it drops {input_bits - output_bits} bits where the sum of {accumulator_bits} bits "
-            f"must drop {shift} to fit {output_bits}",
-            f"set its input width to {accumulator_bits} bits",
-        )
-    if input_bits < output_bits:
-        sketch.notes.append(
-            f"{op.place} widens {input_bits} bits to {output_bits}; the sum is kept as it is, "
-            "as FINN does."
-        )
-    stream = generate(flow.stream, flow, window, depthwise=True, sketch=sketch)
-    result = DataType.parse(f"UINT{output_bits}")
-    stream = _pool(
-        stream,
-        flow,
-        window,
-        "QuantAvgPool",
-        result,
-        sketch,
-        accumulator_bits=accumulator_bits,
-        shift=shift,
-    )
-    return Flow(
-        stream=stream,
-        shape=flow.spread(flow.channels, window.output),
-        datatype=result,
-        steps=(Scale(np.array(output_scale)),),
-    )
-
-
-def _pooled_size(flow: Flow, average: Average) -> tuple[int, int]:
-    height, width = (
-        (flow.image[axis] - average.kernel[axis]) // average.strides[axis] + 1 for axis in (0, 1)
-    )
-    return height, width
-
-
-def _trunc_parameters(op: Op, inputs: Inputs) -> tuple[float, float, int, int, float]:
-    """Return scale, zero point, input bits, output bits and output scale.
-
-    The newer Trunc has a scale for its output before the output's width; the older keeps the
-    input's scale.
-    """
-    numbers = [
-        float(value.values.reshape(-1)[0])
-        for value in inputs[1:]
-        if isinstance(value, Constant) and value.values.size == 1
-    ]
-    mode = str(op.attributes.get("rounding_mode", "FLOOR")).upper()
-    if len(numbers) != len(inputs) - 1 or len(numbers) not in (4, 5) or mode != "FLOOR":
-        raise blocked(
-            op.place,
-            f"its parameters are not single constants, or it rounds by {mode}",
-            "use constant parameters and rounding mode FLOOR",
-        )
-    output_scale = numbers[3] if len(numbers) == 5 else numbers[0]
-    return numbers[0], numbers[1], int(numbers[2]), int(numbers[-1]), output_scale
