@@ -122,24 +122,23 @@ class Attribute:
         """Return what is needed instead, or None if the value will do."""
         if self.allowed and value not in self.allowed:
             return " or ".join(map(repr, self.allowed))
-        numbers = value if isinstance(value, tuple) else (value,)
         if self.type == "text":
             return None if isinstance(value, str) else "text"
-        fits = isinstance(value, tuple) == (self.type == "ints") and all(
-            isinstance(n, int)
-            and not isinstance(n, bool)
-            and (self.lowest is None or self.lowest <= n <= _LARGEST)
-            for n in numbers
-        )
-        enough = self.length in (None, len(numbers)) and (numbers or self.default == ())
-        if fits and enough:
-            return None
-        least = "" if self.lowest is None else f" of at least {self.lowest}"
-        if fits is False and any(isinstance(n, int) and n > _LARGEST for n in numbers):
-            least = f" up to {_LARGEST}"
         if self.type == "int":
-            return f"a whole number{least}"
-        return f"{self.length or 'a list of'} whole numbers{least}"
+            return None if self._is_number(value) else f"a whole number{self._range()}"
+        count = len(value) if isinstance(value, tuple) else -1
+        right_count = count == self.length if self.length else count > 0 or value == self.default
+        if right_count and isinstance(value, tuple) and all(map(self._is_number, value)):
+            return None
+        return f"{self.length or 'a list of'} whole numbers{self._range()}"
+
+    def _is_number(self, value: object) -> bool:
+        if not isinstance(value, int) or isinstance(value, bool):
+            return False
+        return self.lowest is None or self.lowest <= value <= _LARGEST
+
+    def _range(self) -> str:
+        return "" if self.lowest is None else f" from {self.lowest} to {_LARGEST}"
 
 
 def whole(

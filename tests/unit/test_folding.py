@@ -186,13 +186,13 @@ def test_layers_finn_inserts_later_are_skipped_with_a_note() -> None:
         ),
         (
             {"MVAU_hls_0": {"PE": "4"}},
-            "layer MVAU_hls_0 (MVAU_hls): attribute PE is '4'; FINN takes a whole number of at "
-            "least 1",
+            "layer MVAU_hls_0 (MVAU_hls): attribute PE is '4'; FINN takes a whole number from 1 "
+            "to 2147483647",
         ),
         (
             {"MVAU_hls_0": {"PE": True}},
-            "layer MVAU_hls_0 (MVAU_hls): attribute PE is True; FINN takes a whole number of at "
-            "least 1",
+            "layer MVAU_hls_0 (MVAU_hls): attribute PE is True; FINN takes a whole number from 1 "
+            "to 2147483647",
         ),
         (
             {"VVAU_hls_0": {"PE": 4}},

@@ -88,10 +88,10 @@ def test_a_missing_attribute_is_named() -> None:
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({"ImgDim": (8,)}, "attribute ImgDim is [8]; FINN takes 2 whole numbers of at least 1"),
-        ({"ImgDim": (8, 0)}, "attribute ImgDim is [8, 0]; FINN takes 2 whole numbers of at least"),
-        ({"NumChannels": "ten"}, "attribute NumChannels is 'ten'; FINN takes a whole number of at"),
-        ({"SIMD": 0}, "attribute SIMD is 0; FINN takes a whole number of at least 1"),
+        ({"ImgDim": (8,)}, "attribute ImgDim is [8]; FINN takes 2 whole numbers from 1 to"),
+        ({"ImgDim": (8, 0)}, "attribute ImgDim is [8, 0]; FINN takes 2 whole numbers from 1 to"),
+        ({"NumChannels": "ten"}, "attribute NumChannels is 'ten'; FINN takes a whole number from"),
+        ({"SIMD": 0}, "attribute SIMD is 0; FINN takes a whole number from 1 to"),
         ({"Padding": (1, 1, 1, -1)}, "attribute Padding is [1, 1, 1, -1]; FINN takes 4 whole"),
         ({"dynamic_mode": 2}, "attribute dynamic_mode is 2; FINN takes 0 or 1"),
         ({"inputDataType": 4}, "attribute inputDataType is 4; FINN takes text"),
