@@ -6,9 +6,10 @@ comes from files that anybody may have written. Writes the same elements for emu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from functools import cached_property
 from typing import NoReturn
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
@@ -74,7 +75,7 @@ class KernelMetadata:
         return next((argument for argument in self.arguments if argument.name == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Metadata:
     """What the XML says.
 
@@ -88,7 +89,11 @@ class Metadata:
 
     def kernel(self, name: str) -> KernelMetadata | None:
         """Return the kernel of that name."""
-        return next((kernel for kernel in self.kernels if kernel.name == name), None)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, KernelMetadata]:
+        return {kernel.name: kernel for kernel in reversed(self.kernels)}
 
 
 def parse_metadata(content: bytes, where: str) -> Metadata:

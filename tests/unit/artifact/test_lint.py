@@ -9,6 +9,7 @@ import json
 import lzma
 import struct
 import tarfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -626,6 +627,26 @@ def test_every_rule_says_why_and_how(template: dict[str, Path], tmp_path: Path) 
         "  why:  the binary is damaged or was exchanged\n"
         "  mend: copy the artifact again, or package it again\n"
     ) in report.to_text()
+
+
+def test_as_much_as_a_description_can_hold_is_examined_in_seconds(
+    template: dict[str, Path], tmp_path: Path
+) -> None:
+    crowded = draft(template["hw-current"])
+    kernel = {**crowded.kernel(), "name": ["k:{u9}-board0.xclbin", "k-board1.xclbin"]}
+    copies = (4 << 20) // (len(json.dumps(kernel)) + 2) - 100
+    crowded.bitstream["kernels"] = [kernel] * copies
+    units = (
+        sections.Ip(type=1, properties=0, base=None, name=f"k:u{index}") for index in range(4096)
+    )
+    crowded.rebuilt(0, SectionKind.IP_LAYOUT, sections.pack_ip_layout(units))
+    rows = tuple((0, index, 0) for index in range(4096))
+    _connections(rows)(crowded)
+    folder = crowded.write(tmp_path)
+    start = time.monotonic()
+    report = lint(folder)
+    assert time.monotonic() - start < 30
+    assert "directive-kernel" in codes(report)
 
 
 def test_a_path_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
