@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from codegen.addressing import Addressing, Hop, connect, network_ports
+from codegen.depths import STREAM_DEPTH, with_depths
 from codegen.host_ports import BankPicker
 from codegen.segmentation import Join, Segmentation, folded, relay, segment
 from elasticdf.artifact.deployment import (
@@ -36,10 +37,7 @@ from elasticdf.layers.kind import padded
 from elasticdf.records import encode
 from partitioner.plan import Mode, Plan
 
-__all__ = ["STREAM_DEPTH", "binary_stem", "deploy", "folded", "plan_digest", "relays_of"]
-
-STREAM_DEPTH = 32
-"""Words buffered on a stream between two kernels; enough to decouple them, free in LUT RAM."""
+__all__ = ["binary_stem", "deploy", "folded", "plan_digest", "relays_of"]
 
 
 def deploy(
@@ -72,7 +70,7 @@ def deploy(
     links = connect(wiring.hops, cluster)
     relays = sorted(wiring.relays, key=lambda kernel: (kernel.replica, kernel.name))
     kernels = tuple(k for s in segmentations for k in s.kernels) + tuple(relays)
-    return Deployment(
+    deployment = Deployment(
         network=graph.name,
         mode=plan.mode.value,
         clock_hz=plan.clock_hz,
@@ -85,6 +83,7 @@ def deploy(
         ports=network_ports(links, cluster, addressing or Addressing()),
         plan_digest=plan_digest(plan),
     )
+    return with_depths(deployment)
 
 
 def plan_digest(plan: Plan) -> str:

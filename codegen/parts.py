@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from codegen.deployment import STREAM_DEPTH
+from codegen.depths import STREAM_DEPTH, with_depths
 from codegen.segmentation import port_of
 from elasticdf.artifact.deployment import Deployment, Kernel, LocalStream, Port, StreamEnd
 from elasticdf.ir import Graph, Layer, Stream
@@ -35,7 +35,7 @@ def buildable(deployment: Deployment, graphs: Mapping[int, Graph]) -> Deployment
     splits = [_split(kernel, graphs[kernel.replica]) for kernel in deployment.kernels]
     moved = {end: new for split in splits for end, new in split.ends.items()}
     inner = tuple(stream for split in splits for stream in split.inner)
-    return replace(
+    built = replace(
         deployment,
         kernels=tuple(part for split in splits for part in split.parts),
         local=(
@@ -48,6 +48,7 @@ def buildable(deployment: Deployment, graphs: Mapping[int, Graph]) -> Deployment
         ),
         host=tuple(replace(s, end=moved[s.end]) for s in deployment.host),
     )
+    return with_depths(built)
 
 
 def has_control_port(layer: Layer) -> bool:

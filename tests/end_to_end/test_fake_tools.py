@@ -17,10 +17,13 @@ import pytest
 
 import models
 from codegen.build_plan import BuildPlan
+from codegen.bundle.host import emit_host
 from codegen.finn.model import write_model
 from elasticdf import frontend
 from elasticdf.artifact.deployment import Deployment
+from elasticdf.cli import main
 from elasticdf.ir import Graph
+from elasticdf.rundir import MANIFEST, NETWORK, Provenance, sha256
 from partitioner.plan import Mode
 from tests.placed import chain, diamond
 from tests.projects import emit
@@ -85,10 +88,12 @@ def _as_finn_makes_it(graph: Graph) -> bytes:
 class Project:
     """A project on disk and the environment in which its Makefile finds the stand-ins."""
 
-    def __init__(self, files: BuildPlan, folder: Path, network: bytes) -> None:
+    def __init__(self, graph: Graph, files: BuildPlan, folder: Path, network: bytes) -> None:
         self.folder = folder / "project"
+        files = BuildPlan.merge((files, emit_host(graph), BuildPlan({NETWORK: network})))
+        origin = Provenance(network=graph.name, network_sha256=sha256(network), options={}, seed=0)
         files.write(self.folder)
-        (self.folder / "network.onnx").write_bytes(network)
+        (self.folder / MANIFEST).write_bytes(origin.manifest(files))
         self.log = folder / "calls.jsonl"
         self.log.touch()
         (folder / "build").mkdir()
@@ -103,7 +108,13 @@ class Project:
 
     def make(self, *targets: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["make", "-j2", f"VNX={self.vnx}", *targets],
+            [
+                "make",
+                "-j2",
+                f"VNX={self.vnx}",
+                f"ELASTICDF={sys.executable} -m elasticdf",
+                *targets,
+            ],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,
@@ -111,6 +122,13 @@ class Project:
             timeout=300,
             check=False,
         )
+
+    def lint(self, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+        """Return what lint says of the packed artifact."""
+        capsys.readouterr()
+        main(["lint", str(self.folder / "artifact"), "--json"])
+        document: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return document
 
     def calls(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
@@ -128,13 +146,16 @@ def _project(
 ) -> tuple[Deployment, Project]:
     content = network or write_model(graph).SerializeToString(deterministic=True)
     deployment, files = emit(graph, target, mode, network=content)
-    return deployment, Project(files, folder, content)
+    return deployment, Project(graph, files, folder, content)
 
 
-def test_a_finn_graph_builds_resumes_and_fails_with_its_log(tmp_path: Path) -> None:
+def test_a_finn_graph_builds_resumes_and_fails_with_its_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     deployment, project = _project(chain(2), "2xu280", Mode.HARDWARE, tmp_path)
-    result = project.make("boards")
+    result = project.make()
     assert result.returncode == 0, result.stderr
+    assert project.lint(capsys)["accepted"]["elasticdf"]
     binaries = [project.folder / f"board{board.id}" / board.binary for board in deployment.boards]
     assert all(binary.is_file() for binary in binaries)
     assert len([call for call in project.calls() if "v++" in call]) == 2
@@ -216,12 +237,19 @@ def test_forks_are_matched_by_their_branches(tmp_path: Path) -> None:
         ("resnet50-w1a2", "3xu280", Mode.HARDWARE),
     ],
 )
-def test_the_big_networks_build(network: str, target: str, mode: Mode, tmp_path: Path) -> None:
+def test_the_big_networks_build(
+    network: str,
+    target: str,
+    mode: Mode,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     graph, content = _from_qonnx(network, tmp_path)
     deployment, project = _project(graph, target, mode, tmp_path, content)
     (tmp_path / "finn.onnx").write_bytes(_as_finn_makes_it(graph))
     project.environment["FAKE_FINN_GRAPH"] = str(tmp_path / "finn.onnx")
-    result = project.make("boards")
+    result = project.make()
     assert result.returncode == 0, result.stderr
     for board in deployment.boards:
         assert (project.folder / f"board{board.id}" / board.binary).is_file()
+    assert project.lint(capsys)["accepted"]["elasticdf"]

@@ -149,3 +149,16 @@ def test_more_streams_than_sockets_are_refused() -> None:
 def test_the_deployment_survives_json() -> None:
     deployment = _chain("2xu280", Mode.HARDWARE, [(0, "SLR2"), (1, "SLR2")])
     assert Deployment.from_json(deployment.to_json()) == deployment
+
+
+def test_a_stream_past_a_detour_holds_a_frame() -> None:
+    graph, cluster = diamond(1), _cluster("u250")
+    places = {(0, layer.name): (0, "SLR0") for layer in graph}
+    places[0, "Thresholding_rtl_0"] = (0, "SLR1")
+    deployment = deploy(graph, placed(graph, cluster, Mode.DATA_PARALLEL, places), cluster)
+    fork, branch, join = (kernel.name for kernel in deployment.kernels)
+    assert {(s.source[0], s.target[0]): s.depth for s in deployment.local} == {
+        (fork, branch): 32,
+        (branch, join): 32,
+        (fork, join): 64,
+    }
