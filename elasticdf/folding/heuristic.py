@@ -10,6 +10,7 @@ from math import prod
 
 from elasticdf.errors import UserError
 from elasticdf.folding.coupling import cycles_with, window_folding, window_of
+from elasticdf.frontend.stream_adapters import without_adapters
 from elasticdf.ir import Graph, Layer
 from elasticdf.layers import kind_of
 from elasticdf.layers.kind import Attributes
@@ -26,7 +27,7 @@ def fold_for_cycles(
     weight_stream_bits: int = FINN_WEIGHT_STREAM_BITS,
     two_pass: bool = True,
 ) -> Graph:
-    """Return the graph folded as FINN's SetFolding does.
+    """Return the graph folded as FINN's SetFolding does, without FIFOs and width converters.
 
     Args:
         graph: Specialised (``_hls``/``_rtl`` op types).
@@ -39,7 +40,7 @@ def fold_for_cycles(
     """
     if cycles < 1:
         raise UserError(f"a target of {cycles} cycles per frame is impossible; give 1 or more")
-    folded = _one_pass(graph, cycles, weight_stream_bits)
+    folded = _one_pass(without_adapters(graph), cycles, weight_stream_bits)
     slowest = max((kind_of(layer).cycles(layer) for layer in folded), default=0)
     if two_pass and slowest > cycles:
         folded = _one_pass(folded, slowest, weight_stream_bits)

@@ -10,7 +10,7 @@ from typing import Any
 from elasticdf.costs.estimate import estimate
 from elasticdf.costs.profile import CostProfile
 from elasticdf.costs.streams import ADAPTERS, StreamCosts, join_buffers
-from elasticdf.errors import InfeasibleError
+from elasticdf.errors import InfeasibleError, UserError
 from elasticdf.folding.coupling import coupled, cycles_with, pair_foldings
 from elasticdf.folding.front import LayerOption, pareto_front, thinned
 from elasticdf.ir import AttributeValue, Graph, Layer
@@ -60,7 +60,10 @@ def options(
 
     Raises:
         InfeasibleError: A layer cannot be that fast.
+        UserError: The graph has width converters or FIFOs, but is to be folded anew.
     """
+    if cycles is not None:
+        _refuse_adapters(graph)
     memory = {} if memory is None else memory
     fixed = {} if cycles is None else _coupled_foldings(graph, cycles)
     streams = _stream_costs(graph, profile, part)
@@ -86,6 +89,16 @@ def options(
             cache[key] = thinned(pareto_front(candidates), limit)
         result[layer.name] = cache[key]
     return result
+
+
+def _refuse_adapters(graph: Graph) -> None:
+    adapters = [layer.name for layer in graph if layer.family in ADAPTERS]
+    if adapters:
+        raise UserError(
+            f"network {graph.name} already has FIFOs and width converters ({adapters[0]} and "
+            f"{len(adapters) - 1} more), which belong to its folding; keep the folding (--as-is) "
+            "or give the model from before they were inserted"
+        )
 
 
 def _stream_costs(graph: Graph, profile: CostProfile, part: FpgaPart) -> StreamCosts | None:

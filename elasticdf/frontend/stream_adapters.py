@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from elasticdf.costs.streams import ADAPTERS
 from elasticdf.errors import UserError
 from elasticdf.frontend.specialise import numbered, width_converter_flavour
 from elasticdf.ir import AttributeValue, Graph, Layer, Stream, Tensor
 from elasticdf.layers import kind_of, with_defaults
 from elasticdf.layers.streaming_fifo import split_depths
 
-_ADAPTERS = ("StreamingDataWidthConverter", "StreamingFIFO")
 _SHALLOW = 2
 """HLS streams hold this many words themselves."""
 
@@ -27,6 +27,34 @@ class _Insertion:
     op_type: str
     attributes: dict[str, AttributeValue]
     stream: Stream
+
+
+def without_adapters(graph: Graph) -> Graph:
+    """Return the graph without its width converters and FIFOs; their shape follows from folding."""
+    adapters = [layer for layer in graph if layer.family in ADAPTERS]
+    if not adapters:
+        return graph
+    source: dict[str, str] = {}
+    for layer in adapters:
+        source[layer.outputs[0]] = source.get(layer.inputs[0], layer.inputs[0])
+    # The graph's outputs keep their names: whoever fed the last adapter now gives the output.
+    final = {source[name]: name for name in graph.outputs if name in source}
+    return replace(
+        graph,
+        layers=tuple(
+            replace(
+                layer,
+                inputs=tuple(source.get(name, name) for name in layer.inputs),
+                outputs=tuple(final.get(name, name) for name in layer.outputs),
+            )
+            for layer in graph
+            if layer.family not in ADAPTERS
+        ),
+        notes=(
+            *graph.notes,
+            f"{len(adapters)} FIFOs and width converters of the file are left out",
+        ),
+    )
 
 
 def insert_width_converters(graph: Graph) -> Graph:
@@ -194,7 +222,7 @@ def _by_level(layers: Iterable[Layer], *, adapters_first: bool) -> list[Layer]:
     for index, layer in enumerate(layers):
         level = 1 + max((tensor_level.get(tensor, -1) for tensor in layer.inputs), default=-1)
         tensor_level.update(dict.fromkeys(layer.outputs, level))
-        keyed.append((level, adapters_first and layer.family not in _ADAPTERS, index, layer))
+        keyed.append((level, adapters_first and layer.family not in ADAPTERS, index, layer))
     return [entry[-1] for entry in sorted(keyed, key=lambda entry: entry[:-1])]
 
 

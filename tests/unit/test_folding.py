@@ -17,6 +17,7 @@ from elasticdf.folding import (
     folding_document,
     options,
 )
+from elasticdf.frontend.stream_adapters import insert_fifos, insert_width_converters
 from elasticdf.ir import AttributeValue, DataType, Graph, Layer, Tensor
 from elasticdf.layers import kind_of, with_defaults
 from elasticdf.layers.kind import fpga_part
@@ -292,3 +293,21 @@ def test_targets_between_two_change_nothing() -> None:
     assert options(graph, cycles=lower, profile=FINN, part=U250) == options(
         graph, cycles=upper - 1, profile=FINN, part=U250
     )
+
+
+def bridged() -> Graph:
+    return insert_fifos(insert_width_converters(fold_for_cycles(network(), 500)), shallow=True)
+
+
+def test_folding_anew_leaves_out_what_belonged_to_the_old_folding() -> None:
+    again = fold_for_cycles(bridged(), 1000)
+    assert again.layers == fold_for_cycles(network(), 1000).layers
+    assert again.notes == ("6 FIFOs and width converters of the file are left out",)
+
+
+def test_options_of_a_graph_with_fifos_keep_its_folding() -> None:
+    assert set(options(bridged(), cycles=None, profile=FINN, part=U250)) == {
+        item.name for item in bridged()
+    }
+    with pytest.raises(UserError, match=r"already has FIFOs and width converters \(StreamingFIFO"):
+        options(bridged(), cycles=1000, profile=FINN, part=U250)

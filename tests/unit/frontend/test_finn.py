@@ -16,6 +16,7 @@ from elasticdf.frontend.stream_adapters import (
     insert_fifos,
     insert_width_converters,
     split_deep_fifos,
+    without_adapters,
 )
 from elasticdf.ir import Graph
 from elasticdf.layers.kind import fpga_part
@@ -262,6 +263,16 @@ def test_fifos_take_the_larger_depth_and_split_into_powers_of_two() -> None:
     ]
     assert depths == [(256, "rtl"), (44, "rtl")]
     assert split.predecessors("MVAU_hls_1") == ("StreamingFIFO_rtl_1",)
+
+
+def test_what_was_inserted_can_be_left_out_again() -> None:
+    bare = folded()
+    bridged = split_deep_fifos(insert_fifos(insert_width_converters(bare), shallow=True))
+    again = without_adapters(bridged)
+    assert [layer.name for layer in again] == [layer.name for layer in bare]
+    assert [again.predecessors(x.name) for x in again] == [bare.predecessors(x.name) for x in bare]
+    assert again.notes == ("7 FIFOs and width converters of the file are left out",)
+    assert without_adapters(bare) is bare
 
 
 def test_a_stream_that_is_no_whole_number_of_elements_is_refused() -> None:
