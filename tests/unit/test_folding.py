@@ -302,7 +302,7 @@ def bridged() -> Graph:
 def test_folding_anew_leaves_out_what_belonged_to_the_old_folding() -> None:
     again = fold_for_cycles(bridged(), 1000)
     assert again.layers == fold_for_cycles(network(), 1000).layers
-    assert again.notes == ("6 FIFOs and width converters of the file are left out",)
+    assert again.notes == ("11 FIFOs and width converters of the file are left out",)
 
 
 def test_options_of_a_graph_with_fifos_keep_its_folding() -> None:
