@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
@@ -42,8 +41,7 @@ def leave(graph: Graph, streams: Feeds) -> Array:
     (stream,) = (streams[name] for name in graph.outputs)
     if graph.epilogue is None:
         return stream
-    feeds = {graph.epilogue.input: stream.astype(np.float32)}
-    return run_model(graph.epilogue.model, feeds)[graph.epilogue.output]
+    return run_model(graph.epilogue.model, {graph.epilogue.input: stream})[graph.epilogue.output]
 
 
 def run_graph(graph: Graph, values: Array) -> Array:

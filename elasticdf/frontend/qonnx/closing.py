@@ -6,14 +6,18 @@ ImageNet flows do); so does this, wherever comparing whole numbers gives the net
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
 import numpy as np
 
 from elasticdf.errors import UserError
-from elasticdf.frontend.qonnx.host import epilogue, label_epilogue
+from elasticdf.frontend.qonnx.host import label_epilogue, real_epilogue
 from elasticdf.frontend.qonnx.sketch import Sketch
 from elasticdf.frontend.qonnx.values import Average, Flow, Labels, Reals, Value, Wholes, affine
 from elasticdf.frontend.qonnx.widths import smallest
-from elasticdf.ir import DataType, HostModel
+from elasticdf.ir import DataType, HostModel, Tensor
 
 _NEARLY_WHOLE = 1e-4
 """A bias this close to a whole number of accumulator units is one (single precision scales)."""
@@ -22,7 +26,11 @@ _IMAGENET_LABELS = 5
 """FINN's flows for networks with a global pool select this many labels."""
 
 
-def close(sketch: Sketch, value: Value) -> tuple[str, HostModel]:
+Ending: TypeAlias = Callable[[Tensor], HostModel]
+"""Makes the host's part behind the output stream, once the stream's type is settled."""
+
+
+def close(sketch: Sketch, value: Value) -> tuple[str, Ending]:
     """Finish the graph and return its output stream and the host's part behind it.
 
     Raises:
@@ -41,25 +49,24 @@ def close(sketch: Sketch, value: Value) -> tuple[str, HostModel]:
         count = min(_label_count(sketch), value.channels)
         stream = _select(sketch, value, count)
         if stream is not None:
-            return stream, label_epilogue(sketch.tensors[stream].shape, (1, count))
+            return stream, partial(label_epilogue, (1, count))
         sketch.notes.append(
             "The logits cannot be compared as whole numbers; the host scales them instead of a "
             "LabelSelect layer."
         )
-    return value.stream, _real_output(sketch, value)
+    return value.stream, _real_output(value)
 
 
-def _real_output(sketch: Sketch, flow: Flow) -> HostModel:
+def _real_output(flow: Flow) -> Ending:
     if flow.order is not None:
         raise UserError(
             "the network ends in a flattened image; let it end before the Flatten or in a "
             "fully connected layer"
         )
-    shape = sketch.tensors[flow.stream].shape
-    return epilogue(flow.steps, shape, flow.shape, softmax=flow.normalised)
+    return partial(real_epilogue, flow.steps, flow.shape, flow.normalised)
 
 
-def _labels(sketch: Sketch, labels: Labels) -> tuple[str, HostModel]:
+def _labels(sketch: Sketch, labels: Labels) -> tuple[str, Ending]:
     if not labels.indices:
         raise UserError("the network's output is the values of TopK; let it be the indices")
     stream = _select(sketch, labels.flow, labels.count)
@@ -69,7 +76,7 @@ def _labels(sketch: Sketch, labels: Labels) -> tuple[str, HostModel]:
             "numbers cannot follow; let it end in the logits"
         )
     shape = (1, labels.count) if labels.kept else (1,)
-    return stream, label_epilogue(sketch.tensors[stream].shape, shape)
+    return stream, partial(label_epilogue, shape)
 
 
 def _is_classifier(sketch: Sketch, flow: Flow) -> bool:

@@ -20,7 +20,8 @@ from elasticdf.frontend.diagnose import blocked
 from elasticdf.frontend.onnx_writer import OPSET, OnnxWriter
 from elasticdf.frontend.qonnx.reading import Network, Op
 from elasticdf.frontend.qonnx.values import Clip, Constant, Divide, Host, Scale, Shift, Step, Value
-from elasticdf.ir import HostModel
+from elasticdf.ir import HostModel, Tensor
+from elasticdf.layers.emulation import element_type
 
 FLOAT = np.dtype(np.float32)
 _INT = np.dtype(np.int64)
@@ -213,55 +214,61 @@ def quantise(writer: OnnxWriter, tensor: str, quantiser: Quantiser) -> str:
     return writer.node(quantiser.rounding, (tensor,))
 
 
-def epilogue(
-    steps: tuple[Step, ...],
-    stream_shape: tuple[int, ...],
-    shape: tuple[int, ...],
-    *,
-    softmax: str = "",
+def real_epilogue(
+    steps: tuple[Step, ...], shape: tuple[int, ...], softmax: str, stream: Tensor
 ) -> HostModel:
-    """Return the host model from the output stream to the network's own output.
+    """Return the host model from the output stream to the network's own real-valued output.
 
     Args:
         steps: Real-valued steps still pending on the stream's whole numbers.
-        stream_shape: Channels last.
         shape: Of the network's output; channels second.
         softmax: Operator over the channels that follows; empty for none.
+        stream: The accelerator's output, channels last.
     """
-    writer = OnnxWriter()
+    writer, element = OnnxWriter(), element_type(stream.datatype)
     tensor = "stream"
     for step in steps:
-        tensor = _step(writer, tensor, step)
-    if len(stream_shape) == 4:
+        tensor = _step(writer, tensor, step, element)
+    tensor = writer.node("Cast", (tensor,), to=onnx.TensorProto.FLOAT)
+    if len(stream.shape) == 4:
         tensor = writer.node("Transpose", (tensor,), perm=[0, 3, 1, 2])
     tensor = writer.reshape(tensor, shape)
     if softmax:
         tensor = writer.node(softmax, (tensor,), axis=1)
+    return _ending(writer, tensor, stream, FLOAT, shape)
+
+
+def label_epilogue(shape: tuple[int, ...], stream: Tensor) -> HostModel:
+    """Return the host model from a stream of labels to int64 labels of that shape."""
+    writer = OnnxWriter()
+    tensor = writer.node("Cast", ("stream",), to=onnx.TensorProto.INT64)
+    return _ending(writer, writer.reshape(tensor, shape), stream, _INT, shape)
+
+
+def _ending(
+    writer: OnnxWriter,
+    tensor: str,
+    stream: Tensor,
+    result: np.dtype[np.generic],
+    shape: tuple[int, ...],
+) -> HostModel:
     model = writer.build(
-        "epilogue", [("stream", FLOAT, stream_shape)], [(tensor, "output", FLOAT, shape)]
+        "epilogue",
+        [("stream", element_type(stream.datatype), stream.shape)],
+        [(tensor, "output", result, shape)],
     )
     return HostModel(model=model, input="stream", output="output")
 
 
-def label_epilogue(stream_shape: tuple[int, ...], shape: tuple[int, ...]) -> HostModel:
-    """Return the host model from a stream of labels to int64 labels of that shape."""
-    writer = OnnxWriter()
-    tensor = writer.node("Cast", ("stream",), to=onnx.TensorProto.INT64)
-    tensor = writer.reshape(tensor, shape)
-    model = writer.build(
-        "epilogue", [("stream", FLOAT, stream_shape)], [(tensor, "labels", _INT, shape)]
-    )
-    return HostModel(model=model, input="stream", output="labels")
-
-
-def _step(writer: OnnxWriter, tensor: str, step: Step) -> str:
+def _step(writer: OnnxWriter, tensor: str, step: Step, element: np.dtype[np.generic]) -> str:
+    """Add a step in the stream's element type, which holds its whole numbers exactly."""
     match step:
         case Scale(factor):
-            return writer.node("Mul", (tensor, writer.constant(factor.astype(np.float32))))
+            return writer.node("Mul", (tensor, writer.constant(factor.astype(element))))
         case Divide(divisor):
-            return writer.node("Div", (tensor, writer.constant(divisor.astype(np.float32))))
+            return writer.node("Div", (tensor, writer.constant(divisor.astype(element))))
         case Shift(term):
-            return writer.node("Add", (tensor, writer.constant(term.astype(np.float32))))
+            return writer.node("Add", (tensor, writer.constant(term.astype(element))))
         case Clip(low, high):
-            bounds = (writer.number(low), writer.number(high))
+            bounds = (writer.constant(np.array(end, element)) for end in (low, high))
             return writer.node("Clip", (tensor, *bounds))

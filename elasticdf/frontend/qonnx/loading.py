@@ -29,7 +29,7 @@ def from_model(
     network = read(model, path)
     try:
         sketch, value = lower(network, quirks=quirks)
-        output, epilogue = close(sketch, value)
+        output, ending = close(sketch, value)
         if not sketch.layers:
             raise UserError(
                 "nothing is left to compute between the quantised input and the output; "
@@ -43,14 +43,17 @@ def from_model(
         tensors=sketch.tensors,
         inputs=tuple(sketch.inputs),
         outputs=(output,),
-        epilogue=epilogue,
         notes=tuple(sketch.notes),
         metadata=network.metadata,
     )
     for step in passes(quirks=quirks):
         graph = step(graph)
     graph = name_tensors(specialise(graph, part))
-    return replace(graph, prologue=_prologue(sketch, graph))
+    return replace(
+        graph,
+        prologue=_prologue(sketch, graph),
+        epilogue=ending(graph.tensors[graph.outputs[0]]),
+    )
 
 
 def _prologue(sketch: Sketch, graph: Graph) -> HostModel | None:

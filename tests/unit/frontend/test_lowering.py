@@ -290,3 +290,20 @@ def test_input_that_enters_a_layer_unquantised_is_an_image_of_bytes(tmp_path: Pa
     (codes_in,) = enter(graph, frame).values()
     assert codes_in[0, 0, 0].tolist() == [0, 7, 255]
     assert codes_in[0, 1, 1].tolist() == [255, 255, 255]
+
+
+def test_logits_beyond_single_precision_stay_exact(tmp_path: Path) -> None:
+    canvas = Canvas((1, 64))
+    codes = canvas.node("Quant", "global_in", 1.0, 0.0, 16.0, shape=(1, 64), signed=1, narrow=0)
+    table = np.random.default_rng(0).integers(-(2**15), 2**15, (64, 2)).astype(np.float32)
+    weights = canvas.node("Quant", table, 1.0, 0.0, 16.0, shape=(64, 2), signed=1, narrow=0)
+    sums = canvas.node("MatMul", codes, weights, shape=(1, 2))
+    uneven = canvas.node("Mul", sums, np.array([[1.0, 2.0]], np.float32), shape=(1, 2))
+    graph = load(saved(tmp_path, canvas.finish("net", uneven)))
+    assert graph.notes == (
+        "The logits cannot be compared as whole numbers; the host scales them instead of a "
+        "LabelSelect layer.",
+    )
+    frame = np.random.default_rng(1).integers(-(2**15), 2**15, (1, 64)).astype(np.float32)
+    exact = (frame.astype(np.int64) @ table.astype(np.int64)) * [[1, 2]]
+    np.testing.assert_array_equal(run_graph(graph, frame), exact.astype(np.float32))
