@@ -25,7 +25,7 @@ from elasticdf.artifact.blob import Blob
 from elasticdf.artifact.deployment import DeployedBoard, Deployment
 from elasticdf.artifact.lint import faults
 from elasticdf.artifact.manifest import MANIFEST_NAME, EntryRecord, Loader, Manifest
-from elasticdf.artifact.opening import BITSTREAM_NAME, Binary
+from elasticdf.artifact.opening import BITSTREAM_NAME, NETWORK_NAME, Binary
 from elasticdf.artifact.publish import publish, staging
 from elasticdf.errors import UserError
 from partitioner.plan import Mode
@@ -39,7 +39,6 @@ DEFAULT_VERSIONS = {
 }
 """The version tells the mode, as the published artifacts have it; ``dp`` is ours."""
 
-NETWORK_NAME = "network.onnx"
 """The whole network, copied beside the archive: what a run is compared with."""
 
 _MAX_DEPLOYMENT_BYTES = 64 << 20
@@ -139,35 +138,46 @@ def package(
     binaries = _binaries(project, deployment)
     bitstream = _bitstream(deployment, binaries, labels or Labels())
     _refuse_faults(bitstream, deployment, binaries, loader)
-    prologue, epilogue = read_host(project)
-    network = project / NETWORK_NAME
     root = output or project / "artifact"
     target = root / bitstream.folder if output else root
     with staging(target.parent) as folder:
         built = folder / "artifact"
         leaf = built if output else built / bitstream.folder
         leaf.mkdir(parents=True)
-        with open(leaf / bitstream.name, "wb") as archive:
-            entries = tuple(
-                _write_entry(archive, board, binaries[board.id]) for board in deployment.boards
-            )
-            manifest = Manifest(
-                loader=loader,
-                versions=(("elasticdf", __version__),),
-                plan_digest=deployment.plan_digest,
-                network_sha256=_digest_if_there(network),
-                entries=entries,
-                deployment=deployment,
-                prologue=prologue,
-                epilogue=epilogue,
-            )
-            size = _write_end(archive, manifest.to_bytes(), bitstream.name)
+        size = _write_archive(leaf / bitstream.name, project, deployment, binaries, loader)
         (leaf / BITSTREAM_NAME).write_bytes(bitstream.to_bytes())
+        network = project / NETWORK_NAME
         if network.is_file():
             shutil.copyfile(network, leaf / NETWORK_NAME)
         publish(built, target)
     final = root / bitstream.folder
     return Packaged(folder=final, archive=final / bitstream.name, size=size, bitstream=bitstream)
+
+
+def _write_archive(
+    path: Path,
+    project: Path,
+    deployment: Deployment,
+    binaries: dict[int, Binary],
+    loader: Loader,
+) -> int:
+    """Write the binaries in board order, then the manifest; return the bytes written."""
+    prologue, epilogue = read_host(project)
+    with open(path, "wb") as archive:
+        entries = tuple(
+            _write_entry(archive, board, binaries[board.id]) for board in deployment.boards
+        )
+        manifest = Manifest(
+            loader=loader,
+            versions=(("elasticdf", __version__),),
+            plan_digest=deployment.plan_digest,
+            network_sha256=_digest_if_there(project / NETWORK_NAME),
+            entries=entries,
+            deployment=deployment,
+            prologue=prologue,
+            epilogue=epilogue,
+        )
+        return _write_end(archive, manifest.to_bytes(), path.name)
 
 
 def _deployment(path: Path) -> Deployment:

@@ -18,7 +18,13 @@ from elasticdf.artifact.bitstream import Bitstream
 from elasticdf.artifact.blob import Blob
 from elasticdf.artifact.lint import LintReport, lint
 from elasticdf.artifact.lint_codes import Severity
-from elasticdf.artifact.opening import BITSTREAM_NAME, find_artifacts, locate, read_description
+from elasticdf.artifact.opening import (
+    BITSTREAM_NAME,
+    NETWORK_NAME,
+    find_artifacts,
+    locate,
+    read_description,
+)
 from elasticdf.artifact.publish import publish, staging, undisturbed
 from elasticdf.errors import UserError
 
@@ -125,6 +131,9 @@ def install(path: Path, root: Path) -> Installed:
             copy.flush()
             os.fsync(copy.fileno())
         (built / BITSTREAM_NAME).write_bytes(content)
+        network = description.parent / NETWORK_NAME
+        if network.is_file():
+            shutil.copyfile(network, built / NETWORK_NAME)
         publish(built, root / bitstream.folder)
     return Installed(handle=_handle(content), folder=bitstream.folder, bitstream=bitstream)
 

@@ -1,7 +1,8 @@
 """Artifacts as OCI image layouts, so that ordinary registry tools can push and pull them.
 
-config = bitstream.json, one layer per binary in board order, the manifest as last layer. The way
-back gives the archive byte for byte; what cannot come back so is refused on the way out.
+config = bitstream.json, one layer per binary in board order, then the manifest, then the whole
+network where the artifact carries it. The way back gives the archive byte for byte; what cannot
+come back so is refused on the way out.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from elasticdf.artifact import tarwalk
 from elasticdf.artifact.bitstream import MAX_JSON_BYTES, Bitstream
 from elasticdf.artifact.blob import Blob
 from elasticdf.artifact.manifest import MANIFEST_NAME
-from elasticdf.artifact.opening import BITSTREAM_NAME, open_artifact
+from elasticdf.artifact.opening import BITSTREAM_NAME, NETWORK_NAME, open_artifact
 from elasticdf.artifact.publish import publish, staging
 from elasticdf.errors import UserError
 
@@ -26,6 +27,8 @@ ARTIFACT_TYPE = "application/vnd.elasticdf.artifact.v1"
 CONFIG_TYPE = "application/vnd.elasticdf.bitstream.v1+json"
 BINARY_TYPE = "application/vnd.elasticdf.xclbin.v1"
 MANIFEST_TYPE = "application/vnd.elasticdf.manifest.v1+json"
+NETWORK_TYPE = "application/vnd.elasticdf.network.v1+onnx"
+_LAYER_TYPES = {MANIFEST_NAME: MANIFEST_TYPE, NETWORK_NAME: NETWORK_TYPE}
 _IMAGE_MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 _INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 _TITLE = "org.opencontainers.image.title"
@@ -89,7 +92,9 @@ def export_oci(path: Path, layout: Path) -> Layout:
         built = folder / "layout"
         (built / "blobs" / "sha256").mkdir(parents=True)
         config = Blob.of((artifact.folder / BITSTREAM_NAME).read_bytes())
-        layers = [_layer(built, name, content) for name, content in files]
+        network = artifact.folder / NETWORK_NAME
+        beside = ((NETWORK_NAME, Blob.of(network)),) if network.is_file() else ()
+        layers = [_layer(built, name, content) for name, content in (*files, *beside)]
         manifest = _json(
             {
                 "schemaVersion": 2,
@@ -136,6 +141,7 @@ def import_oci(layout: Path, output: Path) -> Layout:
     bitstream = Bitstream.parse(config, f"{layout}, config")
     layers = manifest.get("layers")
     files = [_file(layout, layer) for layer in (layers if isinstance(layers, list) else ())]
+    network = files.pop()[1] if files and files[-1][0] == NETWORK_NAME else None
     names = [name for name, _ in files]
     if len(set(names)) != len(names) or not names or names[-1] != MANIFEST_NAME:
         raise UserError(
@@ -159,6 +165,9 @@ def import_oci(layout: Path, output: Path) -> Layout:
                 "export the artifact again"
             )
         (built / BITSTREAM_NAME).write_bytes(config)
+        if network is not None:
+            with open(built / NETWORK_NAME, "wb") as copy:
+                network.copy(copy)
         publish(built, target)
     return Layout(layout=layout, artifact=target, digest=str(image["digest"]))
 
@@ -169,7 +178,7 @@ def _refuse_foreign_folder(layout: Path) -> None:
 
 
 def _layer(built: Path, name: str, content: Blob) -> dict[str, Any]:
-    kind = MANIFEST_TYPE if name == MANIFEST_NAME else BINARY_TYPE
+    kind = _LAYER_TYPES.get(name, BINARY_TYPE)
     return {**_store(built, content, kind), "annotations": {_TITLE: name}}
 
 
@@ -196,8 +205,7 @@ def _file(layout: Path, layer: Any) -> tuple[str, Blob]:
     name = annotations.get(_TITLE) if isinstance(annotations, Mapping) else None
     if not isinstance(name, str) or tarwalk.ENTRY_NAME.fullmatch(name) is None:
         raise UserError(f"{layout}: a layer is called {_show(name)}; export the artifact again")
-    kind = MANIFEST_TYPE if name == MANIFEST_NAME else BINARY_TYPE
-    return name, _fetch(layout, layer, kind)
+    return name, _fetch(layout, layer, _LAYER_TYPES.get(name, BINARY_TYPE))
 
 
 def _fetch(layout: Path, descriptor: Any, media_type: str) -> Blob:

@@ -19,6 +19,9 @@ from elasticdf.artifact.tarwalk import TarEntry, walk
 from elasticdf.errors import UserError
 
 BITSTREAM_NAME = "bitstream.json"
+NETWORK_NAME = "network.onnx"
+"""The whole network, beside the archive where its maker had it: what checked runs compare with."""
+
 _SEARCH_LIMIT = 10_000
 
 

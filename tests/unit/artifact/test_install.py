@@ -30,6 +30,13 @@ def test_an_artifact_is_copied_as_it_is(artifacts: dict[str, Path], tmp_path: Pa
     assert lint(folder).findings == lint(artifacts["hw"]).findings
 
 
+def test_the_network_travels_along(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "p", deployment("hw"))
+    (project / "network.onnx").write_bytes(b"a network")
+    entry = install(package(project).folder, tmp_path / "root")
+    assert (tmp_path / "root" / entry.folder / "network.onnx").read_bytes() == b"a network"
+
+
 def test_list_and_remove(artifacts: dict[str, Path], tmp_path: Path) -> None:
     entries = [install(artifacts[mode], tmp_path) for mode in MODES]
     listing = installed(tmp_path)

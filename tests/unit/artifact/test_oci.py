@@ -28,6 +28,14 @@ def test_the_archive_comes_back_byte_for_byte(mode: str, tmp_path: Path) -> None
         assert (result.artifact / name).read_bytes() == (folder / name).read_bytes()
 
 
+def test_the_network_travels_along(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "p", deployment("hw"))
+    (project / "network.onnx").write_bytes(b"a network")
+    export_oci(package(project).folder, tmp_path / "layout")
+    result = import_oci(tmp_path / "layout", tmp_path / "root")
+    assert (result.artifact / "network.onnx").read_bytes() == b"a network"
+
+
 def test_the_layout_is_what_registry_tools_expect(artifact: Path, tmp_path: Path) -> None:
     result = export_oci(artifact, tmp_path / "layout")
     layout = tmp_path / "layout"
