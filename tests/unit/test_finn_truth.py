@@ -10,6 +10,7 @@ from typing import Any
 import onnx
 import pytest
 
+import models
 from elasticdf import frontend
 from elasticdf.costs.network import estimate_network
 from elasticdf.costs.profile import load_profile
@@ -225,3 +226,16 @@ def test_quantised_networks_become_what_finn_makes_of_them(network: str) -> None
             assert layer.attributes == layer_of(entry).attributes, f"{folding} {layer.name}"
             assert kind_of(layer).cycles(layer) == entry["exp_cycles"]
             assert list(folded.predecessors(layer.name)) == entry["predecessors"]
+
+
+def test_our_own_resnet50_is_the_one_finn_was_run_on(tmp_path: Path) -> None:
+    """There is no file of it to read, so the zoo's builder stands in: every attribute agrees."""
+    path = tmp_path / "resnet50.onnx"
+    models.export("resnet50-w1a2", path)
+    table = document("resnet50_w1a2/fps100/layers.json")
+    lowered = frontend.load(path, quirks=True)
+    folded = fold_for_cycles(lowered, int(1e9 / table["meta"]["clk_ns"] / 100))
+    assert [layer.name for layer in folded] == [entry["name"] for entry in table["layers"]]
+    for layer, entry in zip(folded, table["layers"], strict=True):
+        assert layer.attributes == layer_of(entry).attributes, layer.name
+        assert list(folded.predecessors(layer.name)) == entry["predecessors"]
