@@ -11,8 +11,7 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from codegen.addressing import Addressing, Hop, connect, network_ports
 from codegen.depths import STREAM_DEPTH, with_depths
@@ -37,7 +36,7 @@ from elasticdf.layers.kind import padded
 from elasticdf.records import encode
 from partitioner.plan import Mode, Plan
 
-__all__ = ["binary_stem", "deploy", "folded", "plan_digest", "relays_of"]
+__all__ = ["binary_stem", "deploy", "folded", "plan_digest"]
 
 
 def deploy(
@@ -157,26 +156,26 @@ class _Wiring:
         port = _port_of(source, join.source)
         frame_bytes = _bytes_per_frame(port)
         boards = self._board_route(join, source, target)
-        ends = join.source
+        leaving = join.source
         for here, there in itertools.pairwise(boards):
             origin, destination = self._cable(here, there, wire_bits(frame_bytes * 8))
             if there == target.board:
-                following, arriving = join.target, join.target
+                arriving = onward = join.target
             else:
                 name = f"relay_r{source.replica}_n{len(self.relays)}"
                 die = self.cluster.boards[there].port(destination[1]).die
                 self.relays.append(relay(source, port, name, (there, die)))
-                arriving, following = (name, "s_axis_0"), (name, "m_axis_0")
+                arriving, onward = (name, "s_axis_0"), (name, "m_axis_0")
             self.hops.append(
                 Hop(
-                    source=ends,
+                    source=leaving,
                     target=arriving,
                     origin=origin,
                     destination=destination,
                     frame_bytes=frame_bytes,
                 )
             )
-            ends = following
+            leaving = onward
 
     def _board_route(self, join: Join, source: Kernel, target: Kernel) -> list[int]:
         stream = join.stream
@@ -225,17 +224,7 @@ def _named(streams: list[HostStream]) -> tuple[HostStream, ...]:
     for stream in streams:
         suffix = f"_{seen[stream.dma]}" if total[stream.dma] > 1 else ""
         seen[stream.dma] += 1
-        named.append(
-            HostStream(
-                board=stream.board,
-                dma=f"{stream.dma}{suffix}",
-                direction=stream.direction,
-                end=stream.end,
-                memory=stream.memory,
-                step=stream.step,
-                bytes_per_frame=stream.bytes_per_frame,
-            )
-        )
+        named.append(replace(stream, dma=f"{stream.dma}{suffix}"))
     return tuple(named)
 
 
@@ -264,8 +253,3 @@ def _board(graph: Graph, number: int, cluster: Cluster, tool: str | None) -> Dep
 def binary_stem(network: str) -> str:
     """Return a network's name as the original loader can take it: letters, digits, ``_``, ``.``."""
     return re.sub(r"[^A-Za-z0-9_.]", "_", network)[:60] or "network"
-
-
-def relays_of(deployment: Deployment) -> Iterator[Kernel]:
-    """Yield the kernels that only pass a stream on."""
-    return (kernel for kernel in deployment.kernels if not kernel.layers)

@@ -1,8 +1,8 @@
 """How much a stream between two kernels of a board must hold.
 
-FINN sizes the FIFOs inside a kernel. Between kernels that is up to us: a stream that goes straight to
-a kernel others reach by a detour (a residual connection cut in two) has to hold what the detour has
-under way, or the kernels wait for each other for ever.
+FINN sizes the FIFOs inside a kernel. Between kernels that is up to us: a stream that goes straight
+to a kernel others reach by a detour (a residual connection cut in two) has to hold what the detour
+has under way, or the kernels wait for each other for ever.
 """
 
 from __future__ import annotations
