@@ -41,10 +41,7 @@ def close(sketch: Sketch, value: Value) -> tuple[str, Ending]:
     if isinstance(value, Average):
         raise UserError("the network ends in an average pooling that is not rounded; add Trunc")
     if not isinstance(value, Flow):
-        raise UserError(
-            "the network is not quantised: no Quant, BipolarQuant or MultiThreshold node leads to "
-            "its output; train it quantised (Brevitas, QKeras) and export QONNX"
-        )
+        raise UserError("the network's output is constant; is this the whole network?")
     if _is_classifier(sketch, value):
         count = min(_label_count(sketch), value.channels)
         stream = _select(sketch, value, count)

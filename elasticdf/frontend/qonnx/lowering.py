@@ -73,9 +73,21 @@ RULES: Mapping[str, Rule] = {
 }
 """What becomes of each operator on streams."""
 
+NOT_QUANTISED = (
+    "the network is not quantised: no Quant, BipolarQuant or MultiThreshold node leads to its "
+    "output; train it quantised (Brevitas, QKeras) and export QONNX"
+)
+
 _QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold")
 _DOMAINS = ("", "ai.onnx", "qonnx.custom_op.general", "finn.custom_op.general", "onnx.brevitas")
 """Where the operators above are defined; Brevitas and older FINN wrote QONNX under their names."""
+
+_HOST_ONLY = (
+    *("Abs", "Elu", "Erf", "Exp", "Gather", "HardSigmoid", "InstanceNormalization", "LRN"),
+    *("LayerNormalization", "LeakyRelu", "Log", "Max", "Min", "Pow", "Reciprocal", "Selu", "Shape"),
+    *("Sigmoid", "Slice", "Softplus", "Sqrt", "Tanh"),
+)
+"""What the host computes before the first quantiser besides the operators in `RULES`."""
 
 _KEEPS_AVERAGE = ("Mul", "Div", "Trunc", "Reshape", "Flatten", "Squeeze", "Identity", "Dropout")
 
@@ -104,6 +116,8 @@ def lower(network: Network, *, quirks: bool = False) -> tuple[Sketch, Value]:
             )
         for name, value in zip(op.outputs, results, strict=False):
             values[name] = _marked(value, shared=uses[name] > 1)
+    if isinstance(values.get(network.output), Host):
+        raise UserError(NOT_QUANTISED)
     if network.output not in values:
         raise UserError(
             f"nothing produces the network's output {network.output!r}; export it again"
@@ -142,7 +156,7 @@ def _shape(value: Value) -> tuple[int, ...]:
 
 
 def _refuse_unknown(network: Network) -> None:
-    """Refuse operators without a rule behind the first quantiser; before it the host runs them."""
+    """Refuse operators without a rule; before the first quantiser the host knows some more."""
     streaming = {network.input} if network.input in network.datatypes else set()
     known = {"", *network.constants}
     unknown: list[Op] = []
@@ -153,8 +167,11 @@ def _refuse_unknown(network: Network) -> None:
         touched = not streaming.isdisjoint(op.inputs)
         if touched or op.type in _QUANTISERS:
             streaming.update(op.outputs)
-        if op.domain not in _DOMAINS or (touched and op.type not in (*RULES, "Shape")):
+        allowed = (*RULES, "Shape") if touched else (*RULES, *_HOST_ONLY)
+        if op.domain not in _DOMAINS or op.type not in allowed:
             unknown.append(op)
+    if not streaming:
+        raise UserError(NOT_QUANTISED)
     if unknown:
         others = sorted({op.type for op in unknown} - {unknown[0].type})
         raise unknown_operator(unknown[0].place, tuple(others))

@@ -13,7 +13,7 @@ from onnx import numpy_helper
 from elasticdf.errors import UserError
 from elasticdf.frontend import load
 
-HEADER = '<ir_version: 8, opset_import: ["": 13, "qonnx.custom_op.general": 1]>'
+HEADER = '<ir_version: 8, opset_import: ["": 13, "qonnx.custom_op.general": 1, "com.microsoft": 1]>'
 PARAMETERS = """
 <float one = {1.0}, float zero = {0.0}, float two = {2.0}, float half = {0.5}, float wide = {16.0},
  float odd = {1.5}, float[2] steps = {1.0, 2.0}, float[2,2] w = {1.0, -1.0, 0.0, 1.0},
@@ -66,6 +66,27 @@ BLOCKED = {
         network("a = MatMul (x, real) y = Relu (a)"),
         "net.onnx: the network is not quantised: no Quant, BipolarQuant or MultiThreshold node "
         "leads to its output; train it quantised (Brevitas, QKeras) and export QONNX",
+    ),
+    "float only, unknown operators": (
+        network("a = Erf (x) y = Mish (a)"),
+        "net.onnx: the network is not quantised: no Quant, BipolarQuant or MultiThreshold node "
+        "leads to its output; train it quantised (Brevitas, QKeras) and export QONNX",
+    ),
+    "unknown on the host": (
+        network(f"a = Mish (x) y = {QUANT} <signed = 1> (a, one, zero, two)"),
+        "net.onnx: operator Mish (number 1 of 2, input tensor 'x') cannot become hardware: no "
+        "hardware layer computes Mish; replace it, or move it before the first or behind the last "
+        "quantised layer",
+    ),
+    "foreign domain": (
+        quantised("y = com.microsoft.Gelu (q)"),
+        "net.onnx: operator Gelu (number 2 of 2, input tensor 'q') cannot become hardware: no "
+        "hardware layer computes Gelu; replace it, or move it before the first or behind the last "
+        "quantised layer",
+    ),
+    "constant output": (
+        quantised("y = Relu (w)"),
+        "net.onnx: the network's output is constant; is this the whole network?",
     ),
     "only quantised": (
         quantised("y = Identity (q)"),
