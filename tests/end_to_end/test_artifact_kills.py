@@ -17,7 +17,7 @@ from elasticdf.artifact.lint import lint
 from elasticdf.artifact.opening import find_artifacts, open_artifact
 from tests.artifact_samples import deployment, write_project
 
-QUICK, THOROUGH = 25, 200
+QUICK, THOROUGH = 15, 200
 
 
 def events(work: Callable[[], object]) -> int:
