@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from codegen.finn.configs import FOLDING_ATTRIBUTES
 from elasticdf.errors import UserError
 from elasticdf.ir import Graph, Layer
 from elasticdf.layers import flavour_of
@@ -42,10 +41,11 @@ STRUCTURE = (
     "K",
     "NumOutputStreams",
     "numInputVectors",
-    "inputDataType",
     "outputDataType",
 )
-"""Attributes that the network alone decides; foldings and implementations are not among them."""
+"""Attributes that the network alone decides; foldings and implementations are not among them. Types
+count where thresholds make them: FINN narrows accumulators only later, and `build.py` compares the
+widths of all streams that leave a kernel then."""
 
 DEFAULT_STEPS = (
     "step_qonnx_to_finn",
@@ -96,6 +96,10 @@ def check_user_steps(content: bytes, where: str) -> bytes:
     return content
 
 
+def _has_thresholds(layer: Layer) -> bool:
+    return layer.family == "Thresholding" or layer.attributes.get("noActivation") == 0
+
+
 def _converter(layer: Layer) -> bool:
     """Width converters and FIFOs come and go with the folding; FINN inserts its own."""
     return layer.family in ("StreamingDataWidthConverter", "StreamingFIFO")
@@ -109,7 +113,8 @@ def _layer(graph: Graph, layer: Layer) -> dict[str, Any]:
         "structure": {
             name: list(value) if isinstance(value, tuple) else value
             for name in STRUCTURE
-            if name not in FOLDING_ATTRIBUTES and (value := layer.attributes.get(name)) is not None
+            if (value := layer.attributes.get(name)) is not None
+            and (name != "outputDataType" or _has_thresholds(layer))
         },
         "inputs": [_beyond(graph, tensor) for tensor in graph.stream_inputs(layer)],
         "outputs": list(layer.outputs),

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 import models
@@ -27,7 +28,7 @@ from elasticdf.rundir import MANIFEST, NETWORK, Provenance, sha256
 from partitioner.plan import Mode
 from tests.placed import chain, diamond
 from tests.projects import emit
-from tests.truth import ROOT
+from tests.truth import ROOT, needs_shared, shared
 
 FAKES = ROOT / "tests/fake_tools"
 VNX_MAKEFILE = """
@@ -253,3 +254,19 @@ def test_the_big_networks_build(
     for board in deployment.boards:
         assert (project.folder / f"board{board.id}" / board.binary).is_file()
     assert project.lint(capsys)["accepted"]["elasticdf"]
+
+
+@needs_shared
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["tfc_1w1a", "cnv_1w1a", "mobilenet_v1_w4a4"])
+def test_a_plan_from_qonnx_matches_the_graph_finn_really_made(network: str, tmp_path: Path) -> None:
+    content, graph = frontend.load_with_model(shared(f"networks/{network}.onnx"))
+    _, project = _project(graph, "u250", Mode.DATA_PARALLEL, tmp_path, content)
+    made = shared(f"truth/graphs/{network}/dataflow_hw.onnx")
+    project.environment["FAKE_FINN_GRAPH"] = str(made)
+    result = project.make("finn/matched.json")
+    assert result.returncode == 0, result.stderr
+    matched = json.loads((project.folder / "finn/matched.json").read_text())
+    assert set(matched) == {layer.name for layer in graph}
+    names = {node.name for node in onnx.load(made, load_external_data=False).graph.node}
+    assert set(matched.values()) == names
