@@ -90,6 +90,7 @@ def judge(configuration: Configuration, frames: int, counters: dict[str, Any]) -
         ("frames not hit are equal", counters["frames_equal"] == frames - counters["frames_hit"]),
         ("whole frames are counted", whole == counters["frames_equal"]),
         ("every frame hit is noticed", broken + missing == counters["frames_hit"]),
+        ("every repetition is noticed", rx[8] == counters["repeats"]),
         ("counting never begins anew", realigned == 0),
         ("strays are counted", counters["strays_counted"] == counters["strays"]),
     ):
@@ -104,4 +105,6 @@ def judge(configuration: Configuration, frames: int, counters: dict[str, Any]) -
             wrong.append("frames not hit are equal, backwards")
         if back[4] + back[5] != counters["back_hit"]:
             wrong.append("every frame hit is noticed, backwards")
+        if back[8] != counters["back_repeats"]:
+            wrong.append("every repetition is noticed, backwards")
     return wrong

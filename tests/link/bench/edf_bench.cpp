@@ -74,8 +74,8 @@ int main(int argc, char** argv) {
     printf(", \"seen_at\": %llu", (unsigned long long)seen_at);
 #define SHOW(name) printf(", \"%s\": %llu", #name, (unsigned long long)bench.name)
     SHOW(sent); SHOW(taken); SHOW(frames_equal); SHOW(frames_cut); SHOW(errors); SHOW(overflows);
-    SHOW(frames_hit); SHOW(injected); SHOW(strays); SHOW(strays_counted); SHOW(wire_bytes);
-    SHOW(back_bytes); SHOW(back_taken); SHOW(back_equal); SHOW(back_cut); SHOW(back_hit);
+    SHOW(frames_hit); SHOW(repeats); SHOW(injected); SHOW(strays); SHOW(strays_counted); SHOW(wire_bytes);
+    SHOW(back_bytes); SHOW(back_taken); SHOW(back_equal); SHOW(back_cut); SHOW(back_hit); SHOW(back_repeats);
 #define LIST(name, count)                                        \
     printf(", \"%s\": [", #name);                                \
     for (int i = 0; i < count; ++i)                              \

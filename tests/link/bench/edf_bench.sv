@@ -37,6 +37,7 @@ module edf_bench #(
     output logic [ 31:0] errors,         // of sinks and wires, both directions
     output logic [ 31:0] overflows,
     output logic [ 31:0] frames_hit,
+    output logic [ 31:0] repeats,        // DATA packets that arrive twice
     output logic [ 31:0] injected,       // packets harmed or repeated, both directions
     output logic [ 31:0] strays,
     output logic [ 31:0] strays_counted,
@@ -49,6 +50,7 @@ module edf_bench #(
     output logic [ 31:0] back_equal,
     output logic [ 31:0] back_cut,
     output logic [ 31:0] back_hit,
+    output logic [ 31:0] back_repeats,
     output logic [479:0] back_rx_values
 );
     localparam int A_TX = 2, A_RX = 7;  // rows at A; 4 more at B
@@ -118,7 +120,7 @@ module edf_bench #(
         .m_tdata(ab_out_data), .m_tlast(ab_out_last), .m_tdest(ab_out_dest),
         .m_tvalid(ab_out_valid), .m_tready(ab_out_ready), .packets(ab_packets), .drops(ab_drops),
         .repeats(ab_repeats), .cuts(ab_cuts), .flips(ab_flips), .strays(ab_strays),
-        .overflows(ab_over), .frames_hit(frames_hit), .errors(ab_errors), .wire_bytes(wire_bytes)
+        .overflows(ab_over), .frames_hit(frames_hit), .data_repeats(repeats), .errors(ab_errors), .wire_bytes(wire_bytes)
     );
     edf_bench_wire u_ba (
         .clk(clk), .rst(rst), .dice(dice_ba), .latency(latency), .byte_cycles(byte_cycles),
@@ -128,7 +130,7 @@ module edf_bench #(
         .m_tdata(ba_out_data), .m_tlast(ba_out_last), .m_tdest(ba_out_dest),
         .m_tvalid(ba_out_valid), .m_tready(ba_out_ready), .packets(ba_packets), .drops(ba_drops),
         .repeats(ba_repeats), .cuts(ba_cuts), .flips(ba_flips), .strays(ba_strays),
-        .overflows(ba_over), .frames_hit(back_hit), .errors(ba_errors), .wire_bytes(back_bytes)
+        .overflows(ba_over), .frames_hit(back_hit), .data_repeats(back_repeats), .errors(ba_errors), .wire_bytes(back_bytes)
     );
 
     // ---- board B -----------------------------------------------------------------------------

@@ -30,6 +30,7 @@ module edf_bench_wire #(
     output logic [ 31:0] packets,
     output logic [ 31:0] drops,
     output logic [ 31:0] repeats,
+    output logic [ 31:0] data_repeats,
     output logic [ 31:0] cuts,
     output logic [ 31:0] flips,
     output logic [ 31:0] strays,
@@ -71,7 +72,7 @@ module edf_bench_wire #(
             out_beat = 0;
             beats_in = 0; packets_in = 0; packets_arrived = 0; packets_out = 0;
             now = 0; wire_free = 0; beats_here = 0; start_here = 0; receiver_held = 0;
-            packets = 0; drops = 0; repeats = 0; cuts = 0; flips = 0; strays = 0; overflows = 0;
+            packets = 0; drops = 0; repeats = 0; data_repeats = 0; cuts = 0; flips = 0; strays = 0; overflows = 0;
             frames_hit = 0; errors = 0; wire_bytes = 0; last_hit = 17'h10000;
         end else begin
             now = now + 64'd1000;
@@ -98,6 +99,7 @@ module edf_bench_wire #(
                     end else if (dice[31:16] < repeat_rate) begin
                         copies = 2;
                         repeats = repeats + 1;
+                        if (is_data) data_repeats = data_repeats + 1;
                     end else if (dice[47:32] < flip_rate) begin
                         first_beat[dice[5:0]] = !first_beat[dice[5:0]];
                         if (dice[6] && dice[5:0] != dice[12:7])
