@@ -159,6 +159,9 @@ def platform_notes(bitstream: Bitstream, facts: Sequence[Facts]) -> Iterator[Not
     for board, one in zip(boards, facts, strict=True):
         if one.platform and not _names(one.platform, board):
             yield "platform-board", f"{one.name} is linked for {one.platform}, not for {board}"
+        version = bitstream.platform.version
+        if one.platform and not any(_fits(one.platform, part) for part in version.split("+")):
+            yield "platform-version", f"{one.name} is linked for {one.platform}, not for {version}"
         first = shells.setdefault(board, one)
         if (first.platform, first.interface) != (one.platform, one.interface):
             yield (
@@ -173,6 +176,15 @@ def _names(platform: str, board: str) -> bool:
     wanted = "".join(re.findall(r"[a-z0-9]+", board.lower()))
     runs = combinations(range(len(words) + 1), 2)
     return any("".join(words[start:end]) == wanted for start, end in runs)
+
+
+def _fits(platform: str, version: str) -> bool:
+    """Whether the words of a shell's version occur in the platform's name; filler words may not."""
+    words = set(re.findall(r"[a-z0-9]+", platform.lower()))
+    return all(
+        word in words or not any(letter.isdigit() for letter in word)
+        for word in re.findall(r"[a-z0-9]+", version.lower())
+    )
 
 
 def _shell(one: Facts) -> str:

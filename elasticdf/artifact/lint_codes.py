@@ -101,6 +101,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "platform-board-count": _error("the resource has another number of boards"),
         "platform-board": _error("the shell refuses a binary of another board", _BUILD),
         "platform-shell": _error("the shell refuses a binary linked for another one", _BUILD),
+        "platform-version": _warning(
+            "an orchestrator offers the artifact to boards with that shell"
+        ),
         "loader-board-count": _error(
             "the original loader reads exactly two entries for two boards",
             "package with --loader elasticdf, or partition over two boards",

@@ -439,6 +439,7 @@ WARNED: dict[str, tuple[str, Callable[[Draft], None]]] = {
         "tar-not-normalised",
         lambda d: setattr(d, "archive", patch(136, b"14000000000")),
     ),
+    "a shell nobody linked for": ("platform-version", _of_platform("version", "xdma_201830.2")),
     "a UUID of zeros": ("xclbin-no-uuid", _no_uuid),
     "a connection to nowhere": ("xclbin-connectivity", _connections(((0, 1, 2), (0, 99, 1)))),
     "no metadata": ("xclbin-metadata", _without(SectionKind.EMBEDDED_METADATA)),
