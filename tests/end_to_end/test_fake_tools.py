@@ -178,10 +178,11 @@ def test_a_finn_graph_builds_resumes_and_fails_with_its_log(
 
 
 @pytest.mark.slow
-def test_bipolar_weights_stay_bipolar(tmp_path: Path) -> None:
+def test_bipolar_weights_and_cut_accumulators_keep_their_types(tmp_path: Path) -> None:
     graph, _ = _from_qonnx("tfc-w1a2", tmp_path)
     finn = write_model(graph).SerializeToString(deterministic=True)
-    _, project = _project(graph, "u50", Mode.DATA_PARALLEL, tmp_path, finn)
+    _, project = _project(graph, "3xu50", Mode.HARDWARE, tmp_path, finn)
+    project.environment["FAKE_NARROW"] = "1"
     result = project.make("boards")
     assert result.returncode == 0, result.stderr
     prepared = [call["weights"] for call in project.calls() if call.get("finn") == "PrepareIP"]

@@ -72,7 +72,7 @@ def build_kernel(name):
     model = ModelWrapper(cut(whole, name))
     model = apply_folding(model, replica)
     model = model.transform(SpecializeLayers(PART))
-    model = minimise_bit_widths(model)
+    model = minimise_bit_widths(model, [end[0] for end in KERNELS[name]["outputs"]])
     model = convert_ends(model, KERNELS[name]["inputs"])
     check_ends(model, name)
     model = model.transform(InsertDWC())
@@ -191,25 +191,43 @@ def write_weights(model, path):
             op.make_weight_file(model.get_initializer(node.input[1]), "decoupled_runtime", path)
 
 
-def minimise_bit_widths(model):
-    """Minimise as FINN does, but keep BIPOLAR weights: FINN would widen them to INT2."""
+def minimise_bit_widths(model, ends=()):
+    """Minimise widths as FINN does, with two exceptions.
+
+    BIPOLAR weights stay: FINN would widen them to INT2. Layers that make one of the ``ends`` keep
+    their output type, because the kernel at the other end of that stream was planned with it.
+    """
     from qonnx.core.datatype import DataType
     from qonnx.custom_op.registry import getCustomOp
+    from qonnx.transformation.infer_datatypes import InferDataTypes
 
     from finn.transformation.fpgadataflow.minimize_accumulator_width import MinimizeAccumulatorWidth
     from finn.transformation.fpgadataflow.minimize_weight_bit_width import MinimizeWeightBitWidth
 
-    bipolar = [
-        node.name
-        for node in model.graph.node
-        if any(a.name == "weightDataType" and a.s == b"BIPOLAR" for a in node.attribute)
-    ]
-    model = model.transform(MinimizeWeightBitWidth())
+    kept = {}
     for node in model.graph.node:
-        if node.name in bipolar:
-            getCustomOp(node).set_nodeattr("weightDataType", "BIPOLAR")
-            model.set_tensor_datatype(node.input[1], DataType["BIPOLAR"])
-    return model.transform(MinimizeAccumulatorWidth())
+        names = ["weightDataType"] if attribute_of(node, "weightDataType") == "BIPOLAR" else []
+        if set(node.output) & set(ends):
+            names += ["outputDataType", "accDataType"]
+        for name in names:
+            if attribute_of(node, name) is not None:
+                kept[tuple(node.output), name] = attribute_of(node, name)
+    model = model.transform(MinimizeWeightBitWidth())
+    model = model.transform(MinimizeAccumulatorWidth())
+    for node in model.graph.node:
+        for name in ("weightDataType", "outputDataType", "accDataType"):
+            value = kept.get((tuple(node.output), name))
+            if value is None:
+                continue
+            getCustomOp(node).set_nodeattr(name, value)
+            if name == "weightDataType":
+                model.set_tensor_datatype(node.input[1], DataType[value])
+    return model.transform(InferDataTypes())
+
+
+def attribute_of(node, name):
+    """Return a text attribute a node states, or None."""
+    return next((a.s.decode() for a in node.attribute if a.name == name), None)
 
 
 def convert_ends(model, inputs):

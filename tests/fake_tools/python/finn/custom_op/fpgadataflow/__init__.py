@@ -3,6 +3,7 @@
 The facts come from elasticdf's layer kinds, which are proven against FINN elsewhere.
 """
 
+from qonnx.core.datatype import DataType
 from qonnx.custom_op.base import CustomOp
 
 from elasticdf.frontend.finn import _layer
@@ -43,7 +44,10 @@ class HardwareOp(CustomOp):
         raise NotImplementedError
 
     def infer_node_datatype(self, model):
-        raise NotImplementedError
+        known = self.get_nodeattr_types()
+        if "outputDataType" in known:
+            datatype = DataType[self.get_nodeattr("outputDataType")]
+            model.set_tensor_datatype(self.onnx_node.output[0], datatype)
 
     def execute_node(self, context, graph):
         raise NotImplementedError
