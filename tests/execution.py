@@ -32,7 +32,8 @@ def run_model(model: bytes, feeds: Feeds) -> dict[str, Array]:
 def enter(graph: Graph, values: Array) -> dict[str, Array]:
     """Return the accelerator's input stream for the network's own input."""
     if graph.prologue is not None:
-        values = run_model(graph.prologue.model, {graph.prologue.input: values})["codes"]
+        prologue = graph.prologue
+        values = run_model(prologue.model, {prologue.input: values})[prologue.output]
     return {graph.inputs[0]: values}
 
 

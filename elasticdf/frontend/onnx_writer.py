@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 OPSET = 17
 """Version of the standard operators written; every onnxruntime of the last years runs it."""
 
-_IR_VERSION = 8
+IR_VERSION = 8
 _TYPES = {
     np.dtype(np.float32): TensorProto.FLOAT,
     np.dtype(np.float64): TensorProto.DOUBLE,
@@ -88,7 +88,7 @@ class OnnxWriter:
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="elasticdf"
         )
-        model.ir_version = _IR_VERSION
+        model.ir_version = IR_VERSION
         return bytes(model.SerializeToString(deterministic=True))
 
 

@@ -15,7 +15,16 @@ import numpy as np
 from elasticdf.errors import UserError
 from elasticdf.frontend.qonnx.host import label_epilogue, real_epilogue
 from elasticdf.frontend.qonnx.sketch import Sketch
-from elasticdf.frontend.qonnx.values import Average, Flow, Labels, Reals, Value, Wholes, affine
+from elasticdf.frontend.qonnx.values import (
+    Average,
+    Flow,
+    Labels,
+    Reals,
+    Tail,
+    Value,
+    Wholes,
+    affine,
+)
 from elasticdf.frontend.qonnx.widths import smallest
 from elasticdf.ir import DataType, HostModel, Tensor
 
@@ -40,6 +49,8 @@ def close(sketch: Sketch, value: Value) -> tuple[str, Ending]:
         return _labels(sketch, value)
     if isinstance(value, Average):
         raise UserError("the network ends in an average pooling that is not rounded; add Trunc")
+    if isinstance(value, Tail):
+        return value.flow.stream, partial(sketch.after.epilogue, value)
     if not isinstance(value, Flow):
         raise UserError("the network's output is constant; is this the whole network?")
     if _is_classifier(sketch, value):

@@ -17,9 +17,19 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from elasticdf.frontend.diagnose import blocked
-from elasticdf.frontend.onnx_writer import OPSET, OnnxWriter
+from elasticdf.frontend.onnx_writer import IR_VERSION, OPSET, OnnxWriter
 from elasticdf.frontend.qonnx.reading import Network, Op
-from elasticdf.frontend.qonnx.values import Clip, Constant, Divide, Host, Scale, Shift, Step, Value
+from elasticdf.frontend.qonnx.values import (
+    Clip,
+    Constant,
+    Divide,
+    Host,
+    Scale,
+    Shift,
+    Step,
+    Tail,
+    Value,
+)
 from elasticdf.ir import HostModel, Tensor
 from elasticdf.layers.emulation import element_type
 
@@ -126,7 +136,7 @@ class HostPart:
         return HostModel(
             model=self._joined(onnx.load_from_string(tail), source),
             input=self._network.input,
-            output="codes",
+            output="elasticdf.codes",
         )
 
     def _joined(self, tail: onnx.ModelProto, source: Host) -> bytes:
@@ -139,23 +149,61 @@ class HostPart:
             [helper.make_tensor_value_info(source.name, onnx.TensorProto.FLOAT, None)],
             initializer=[numpy_helper.from_array(v, k) for k, v in self._constants.items()],
         )
+        head = self._current(graph)
+        return bytes(_append(head, tail, {"x": source.name}).SerializeToString(deterministic=True))
+
+    def _current(self, graph: onnx.GraphProto) -> onnx.ModelProto:
+        """Return kept operators as a model, raised to the version written here if older."""
         opset = self._network.opset
-        head = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-        head.ir_version = tail.ir_version
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+        model.ir_version = IR_VERSION
         if opset < OPSET:
-            head = onnx.version_converter.convert_version(head, OPSET)
-        else:
-            tail.opset_import[0].version = opset
-        tail.ir_version = head.ir_version
-        return bytes(_append(head, tail, source.name).SerializeToString(deterministic=True))
+            model = onnx.version_converter.convert_version(model, OPSET)
+        return model
+
+    def epilogue(self, tail: Tail, stream: Tensor) -> HostModel:
+        """Return the host model from the output stream through the kept operators.
+
+        Args:
+            tail: The network's output.
+            stream: The accelerator's output, channels last.
+        """
+        flow, first = tail.flow, self._nodes[0].input[0]
+        ending = real_epilogue(flow.steps, flow.shape, flow.normalised, stream)
+        graph = helper.make_graph(
+            self._nodes,
+            "epilogue",
+            [helper.make_tensor_value_info(first, onnx.TensorProto.FLOAT, ["N", *flow.shape[1:]])],
+            [
+                helper.make_tensor_value_info(
+                    tail.host.name, onnx.TensorProto.FLOAT, ["N", *tail.host.shape[1:]]
+                )
+            ],
+            initializer=[numpy_helper.from_array(v, k) for k, v in self._constants.items()],
+        )
+        model = _append(
+            onnx.load_from_string(ending.model), self._current(graph), {first: "output"}
+        )
+        return HostModel(
+            model=bytes(model.SerializeToString(deterministic=True)),
+            input=ending.input,
+            output=model.graph.output[0].name,
+        )
 
 
-def _append(head: onnx.ModelProto, tail: onnx.ModelProto, join: str) -> onnx.ModelProto:
-    """Return the head with the tail behind it; tail tensors get a prefix of their own."""
-    rename = {"x": join, "codes": "codes"}
+def _append(
+    head: onnx.ModelProto, tail: onnx.ModelProto, joins: Mapping[str, str]
+) -> onnx.ModelProto:
+    """Return the head with the tail behind it; tail tensors get a prefix of their own.
+
+    Args:
+        head: Runs first.
+        tail: Runs behind it; its version of the operators may be newer, then it counts.
+        joins: Tensors of the head by the tail's inputs they feed.
+    """
 
     def name(tensor: str) -> str:
-        return rename.get(tensor, f"elasticdf.{tensor}")
+        return joins.get(tensor, f"elasticdf.{tensor}") if tensor else ""
 
     for node in tail.graph.node:
         node.input[:] = [name(item) for item in node.input]
@@ -166,6 +214,10 @@ def _append(head: onnx.ModelProto, tail: onnx.ModelProto, join: str) -> onnx.Mod
     head.graph.initializer.extend(tail.graph.initializer)
     del head.graph.output[:]
     head.graph.output.extend(tail.graph.output)
+    for output in head.graph.output:
+        output.name = name(output.name)
+    version = max(model.opset_import[0].version for model in (head, tail))
+    head.opset_import[0].version = version
     return head
 
 

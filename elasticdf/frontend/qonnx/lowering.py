@@ -28,7 +28,7 @@ from elasticdf.frontend.qonnx.constants import fold
 from elasticdf.frontend.qonnx.reading import Network, Op
 from elasticdf.frontend.qonnx.signatures import check
 from elasticdf.frontend.qonnx.sketch import Sketch
-from elasticdf.frontend.qonnx.values import Average, Constant, Flow, Host, Value
+from elasticdf.frontend.qonnx.values import Average, Constant, Flow, Host, Tail, Value
 from elasticdf.ir import DataType
 
 Rule: TypeAlias = Callable[[Op, tuple[Value | None, ...], Sketch], "Value | tuple[Value, ...]"]
@@ -87,7 +87,10 @@ _HOST_ONLY = (
     *("LayerNormalization", "LeakyRelu", "Log", "Max", "Min", "Pow", "Reciprocal", "Selu", "Shape"),
     *("Sigmoid", "Slice", "Softplus", "Sqrt", "Tanh"),
 )
-"""What the host computes before the first quantiser besides the operators in `RULES`."""
+"""What the host computes before the first quantiser, and behind the last layer."""
+
+_COMPUTE = (*_QUANTISERS, "MatMul", "Gemm", "Conv")
+"""What cannot follow an operator that only the host computes."""
 
 _KEEPS_AVERAGE = ("Mul", "Div", "Trunc", "Reshape", "Flatten", "Squeeze", "Identity", "Dropout")
 
@@ -135,6 +138,9 @@ def _run(op: Op, inputs: tuple[Value | None, ...], sketch: Sketch) -> tuple[Valu
         return fold(op, inputs, sketch.network.opset)
     if op.type == "Shape":
         return (Constant(plain=np.array(_shape(streams[0]), dtype=np.int64)),)
+    tail = next((value for value in streams if isinstance(value, Tail)), None)
+    if tail is not None or (op.type in _HOST_ONLY and isinstance(streams[0], Flow)):
+        return (_behind(op, inputs, sketch),)
     on_host = all(isinstance(value, Host) for value in streams)
     if on_host and op.type not in _QUANTISERS:
         if op.type not in ("Conv", "MatMul", "Gemm") or not sketch.take_image(streams[0]):
@@ -149,9 +155,38 @@ def _run(op: Op, inputs: tuple[Value | None, ...], sketch: Sketch) -> tuple[Valu
     return result if isinstance(result, tuple) else (result,)
 
 
+def _behind(op: Op, inputs: tuple[Value | None, ...], sketch: Sketch) -> Tail:
+    """Keep an operator for the host behind the accelerator; all its streams must be one."""
+    flows = {id(v.flow if isinstance(v, Tail) else v) for v in inputs if isinstance(v, Tail | Flow)}
+    tails = [_tail(name, v) for name, v in zip(op.inputs, inputs, strict=True) if _streams(v)]
+    if len(flows) != 1 or len(tails) != sum(map(_streams, inputs)):
+        raise blocked(
+            op.place,
+            "the host would have to join several streams behind the accelerator",
+            "let the network end in one",
+        )
+    known = iter(tails)
+    operands = tuple(next(known).host if _streams(value) else value for value in inputs)
+    return Tail(flow=tails[0].flow, host=sketch.after.run(op, operands))
+
+
+def _streams(value: Value | None) -> bool:
+    return value is not None and not isinstance(value, Constant)
+
+
+def _tail(name: str, value: Value | None) -> Tail:
+    if isinstance(value, Tail):
+        return value
+    if not isinstance(value, Flow):
+        raise InternalError(f"tensor {name} is no stream")
+    return Tail(flow=value, host=Host(name=name, shape=value.shape))
+
+
 def _shape(value: Value) -> tuple[int, ...]:
     if isinstance(value, Host | Flow):
         return value.shape
+    if isinstance(value, Tail):
+        return value.host.shape
     raise InternalError(f"the shape of {value!r} was asked for")
 
 
@@ -159,6 +194,7 @@ def _refuse_unknown(network: Network) -> None:
     """Refuse operators without a rule; before the first quantiser the host knows some more."""
     streaming = {network.input} if network.input in network.datatypes else set()
     known = {"", *network.constants}
+    tails: dict[str, Op] = {}
     unknown: list[Op] = []
     for op in network.ops:
         if known.issuperset(op.inputs):
@@ -167,14 +203,20 @@ def _refuse_unknown(network: Network) -> None:
         touched = not streaming.isdisjoint(op.inputs)
         if touched or op.type in _QUANTISERS:
             streaming.update(op.outputs)
-        allowed = (*RULES, "Shape") if touched else (*RULES, *_HOST_ONLY)
-        if op.domain not in _DOMAINS or op.type not in allowed:
+        first = next((tails[name] for name in op.inputs if name in tails), None)
+        foreign = op.domain not in _DOMAINS or op.type not in (*RULES, *_HOST_ONLY)
+        if foreign:
             unknown.append(op)
+        if first is not None and op.type in _COMPUTE:
+            unknown.append(first)
+        elif first or foreign or (touched and op.type in _HOST_ONLY and op.type != "Shape"):
+            tails.update(dict.fromkeys(op.outputs, first or op))
     if not streaming:
         raise UserError(NOT_QUANTISED)
     if unknown:
-        others = sorted({op.type for op in unknown} - {unknown[0].type})
-        raise unknown_operator(unknown[0].place, tuple(others))
+        earliest = min(unknown, key=lambda op: op.place.index)
+        others = sorted({op.type for op in unknown} - {earliest.type})
+        raise unknown_operator(earliest.place, tuple(others))
 
 
 def _entry(network: Network, sketch: Sketch) -> Value:

@@ -56,6 +56,7 @@ class Sketch:
         network: What is being lowered.
         quirks: Whether to follow FINN's bugs.
         host: What the host computes before the accelerator.
+        after: What it computes behind the accelerator besides pending steps.
         layers: By name, producers first.
         tensors: Streams and parameters by name.
         inputs: Names of the accelerator's input streams.
@@ -68,6 +69,7 @@ class Sketch:
         self.network = network
         self.quirks = quirks
         self.host = HostPart(network)
+        self.after = HostPart(network)
         self.layers: dict[str, Layer] = {}
         self.tensors: dict[str, Tensor] = {}
         self.inputs: list[str] = []

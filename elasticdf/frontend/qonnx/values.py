@@ -178,7 +178,20 @@ class Labels:
     kept: bool = True
 
 
-Value: TypeAlias = Constant | Host | Flow | Average | Labels
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tail:
+    """A real-valued tensor the host computes behind the accelerator's last stream.
+
+    Attributes:
+        flow: The stream, with its pending steps.
+        host: The tensor.
+    """
+
+    flow: Flow
+    host: Host
+
+
+Value: TypeAlias = Constant | Host | Flow | Average | Labels | Tail
 
 
 def affine(steps: tuple[Step, ...]) -> tuple[Reals, Reals] | None:

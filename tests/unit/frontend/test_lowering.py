@@ -307,3 +307,39 @@ def test_logits_beyond_single_precision_stay_exact(tmp_path: Path) -> None:
     frame = np.random.default_rng(1).integers(-(2**15), 2**15, (1, 64)).astype(np.float32)
     exact = (frame.astype(np.int64) @ table.astype(np.int64)) * [[1, 2]]
     np.testing.assert_array_equal(run_graph(graph, frame), exact.astype(np.float32))
+
+
+@pytest.mark.parametrize("version", [11, 17])
+def test_real_operators_behind_the_last_layer_stay_on_the_host(
+    version: int, tmp_path: Path
+) -> None:
+    canvas = Canvas((1, 4))
+    shifted = canvas.node("Tanh", "global_in", shape=(1, 4))
+    codes = canvas.node("Quant", shifted, 0.25, 0.0, 4.0, shape=(1, 4), signed=1, narrow=0)
+    table = np.arange(12, dtype=np.float32).reshape(4, 3) % 5 - 2
+    weights = canvas.node("Quant", table, 0.5, 0.0, 4.0, shape=(4, 3), signed=1, narrow=0)
+    sums = canvas.node("MatMul", codes, weights, shape=(1, 3))
+    odds = canvas.node("Sigmoid", sums, shape=(1, 3))
+    doubled = canvas.node("Mul", odds, 2.0, shape=(1, 3))
+    model = canvas.finish("net", doubled)
+    model.opset_import[0].version = version
+    graph = load(saved(tmp_path, model))
+    assert families(graph) == ["MVAU"]
+    frames = np.random.default_rng(2).normal(0, 1, (5, 4)).astype(np.float32)
+    expected = np.concatenate([reference(model, frame[None]) for frame in frames])
+    np.testing.assert_allclose(run_graph(graph, frames), expected, rtol=1e-6)
+
+
+def test_shapes_computed_by_the_network_are_constants(tmp_path: Path) -> None:
+    canvas = Canvas((1, 2, 2, 2))
+    codes = canvas.node("Quant", "global_in", 1.0, 0.0, 3.0, shape=(1, 2, 2, 2), signed=1, narrow=0)
+    size = canvas.node("Shape", codes, shape=(4,))
+    batch = canvas.node("Gather", size, np.array(0), shape=(), axis=0)
+    rows = canvas.node("Unsqueeze", batch, shape=(1,), axes=[0])
+    target = canvas.node("Concat", rows, np.array([-1]), shape=(2,), axis=0)
+    flat = canvas.node("Reshape", codes, target, shape=(1, 8))
+    table = np.eye(8, 3, dtype=np.float32)
+    weights = canvas.node("Quant", table, 1.0, 0.0, 2.0, shape=(8, 3), signed=1, narrow=0)
+    model = canvas.finish("net", canvas.node("MatMul", flat, weights, shape=(1, 3)))
+    graph = load(saved(tmp_path, model))
+    assert families(graph) == ["MVAU", "LabelSelect"]

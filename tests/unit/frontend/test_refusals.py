@@ -51,15 +51,15 @@ IMAGE = {"source": "float[1,2,4,4] x", "sink": "float[1,2,4,4] y"}
 
 BLOCKED = {
     "sigmoid": (
-        quantised("y = Sigmoid (q)"),
-        "net.onnx: operator Sigmoid (number 2 of 2, input tensor 'q') cannot become hardware: no "
+        quantised("a = Sigmoid (q) y = MatMul (a, w)"),
+        "net.onnx: operator Sigmoid (number 2 of 3, input tensor 'q') cannot become hardware: no "
         "hardware layer computes Sigmoid; replace it by a quantised ReLU or HardTanh, or move it "
         "behind the last layer",
     ),
     "several unknown": (
-        quantised("a = Erf (q) y = Tanh (a)"),
-        "net.onnx: operator Erf (number 2 of 3, input tensor 'q') cannot become hardware: no "
-        "hardware layer computes Erf (also without one: Tanh); replace it, or move it before the "
+        quantised("a = Erf (q) b = Mish (a) y = MatMul (b, w)"),
+        "net.onnx: operator Erf (number 2 of 4, input tensor 'q') cannot become hardware: no "
+        "hardware layer computes Erf (also without one: Mish); replace it, or move it before the "
         "first or behind the last quantised layer",
     ),
     "float only": (
