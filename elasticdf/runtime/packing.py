@@ -146,6 +146,8 @@ def _values(codes: NDArray[Any], datatype: DataType) -> NDArray[Any]:
 
 
 def _pack_bits(codes: NDArray[Any], bits: int, port: Port, frames: int) -> Bytes:
+    if port.elements == 1 and bits < 8:
+        return codes.reshape(frames, -1)
     if bits in _PARTS_OF_A_BYTE and port.bits % 8 == 0:
         parts = codes.reshape(-1, 8 // bits)
         packed: NDArray[Any] = parts[:, 0].copy()
@@ -162,6 +164,8 @@ def _pack_bits(codes: NDArray[Any], bits: int, port: Port, frames: int) -> Bytes
 
 
 def _unpack_bits(data: Bytes, bits: int, port: Port, frames: int) -> NDArray[Any]:
+    if port.elements == 1 and bits < 8:
+        return data & np.uint8((1 << bits) - 1)
     if bits in _PARTS_OF_A_BYTE and port.bits % 8 == 0:
         places = np.arange(0, 8, bits, dtype=np.uint8)
         return (data[:, None] >> places) & np.uint8((1 << bits) - 1)

@@ -7,7 +7,7 @@ Refuses addresses outside the board's memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -129,6 +129,28 @@ def run_segment(
             sink.put(chunk)
 
 
+class InlineKernel:
+    """A kernel with one input: computes in the thread that brings the frames.
+
+    Attributes:
+        frames: Computed since the start.
+    """
+
+    def __init__(self, segment: Segment | Relay, outputs: tuple[Sink, ...]) -> None:
+        self._segment = segment
+        self._tensor = segment.kernel.inputs[0].tensor
+        self._outputs = outputs
+        self.frames = 0
+
+    def put(self, chunk: Chunk) -> None:
+        """Compute and pass the results on."""
+        for sink, out in zip(
+            self._outputs, self._segment.compute({self._tensor: chunk}), strict=True
+        ):
+            sink.put(out)
+        self.frames += len(chunk)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
     """One start of a DMA engine: physical address and number of frames."""
@@ -137,7 +159,7 @@ class Transfer:
     frames: int
 
 
-def run_input(port: Port, memory: Memory, sink: FrameQueue, transfer: Transfer) -> None:
+def run_input(port: Port, memory: Memory, sink: Sink, transfer: Transfer) -> None:
     """Stream frames from memory into the board."""
     size, step = frame_bytes(port), chunk_frames(port)
     data = memory.view(transfer.address, transfer.frames * size).reshape(transfer.frames, size)
@@ -154,6 +176,3 @@ def run_output(port: Port, memory: Memory, source: FrameQueue, transfer: Transfe
         chunk = source.take(transfer.frames - done)
         data[done : done + len(chunk)] = pack(chunk, port)
         done += len(chunk)
-
-
-RunDma = Callable[[Port, Memory, FrameQueue, Transfer], None]

@@ -20,7 +20,7 @@ from elasticdf.artifact.deployment import NetworkStream, Port
 from elasticdf.hardware.framing import BEAT_BYTES, MAX_DATA_BYTES
 from elasticdf.hardware.linkpacket import PacketKind, beats
 from elasticdf.runtime.emulated.cable import WIRE_HEADER
-from elasticdf.runtime.emulated.frames import Chunk, ClosedError, FrameQueue
+from elasticdf.runtime.emulated.frames import Chunk, ClosedError
 from elasticdf.runtime.emulated.headers import (
     DATA_START,
     FULL_BEATS,
@@ -30,6 +30,7 @@ from elasticdf.runtime.emulated.headers import (
     read_headers,
     wire_size,
 )
+from elasticdf.runtime.emulated.kernels import Sink
 from elasticdf.runtime.packing import frame_bytes, pack, unpack
 
 PROBE_SECONDS = 0.05
@@ -221,7 +222,7 @@ class Receiver:
         self,
         link: NetworkStream,
         port: Port,
-        target: FrameQueue,
+        target: Sink,
         prefix: Callable[[int], bytes | None],
         send: SendPackets,
         release: Callable[[int], None],

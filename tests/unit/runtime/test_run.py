@@ -16,7 +16,7 @@ SAMPLES = {
     "hw": Sample(mode="hw"),
     "two replicas on two boards": Sample(mode="dp", boards=2, replicas=2, datatype="INT3"),
     "frames of many packets, odd transfers": Sample(
-        mode="tmp", width=2400, elements=3, datatype="UINT3"
+        mode="tmp", width=1500, elements=1, datatype="UINT3"
     ),
     "sw on three boards": Sample(mode="sw", boards=3, datatype="INT11", elements=1),
     "tmp on four boards, two replicas": Sample(mode="tmp", boards=4, replicas=2, datatype="INT4"),
