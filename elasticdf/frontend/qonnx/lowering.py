@@ -197,7 +197,7 @@ def _refuse_unknown(network: Network) -> None:
     tails: dict[str, Op] = {}
     unknown: list[Op] = []
     for op in network.ops:
-        if known.issuperset(op.inputs):
+        if known.issuperset(op.inputs) or op.type == "Shape":
             known.update(op.outputs)
             continue
         touched = not streaming.isdisjoint(op.inputs)
@@ -209,7 +209,7 @@ def _refuse_unknown(network: Network) -> None:
             unknown.append(op)
         if first is not None and op.type in _COMPUTE:
             unknown.append(first)
-        elif first or foreign or (touched and op.type in _HOST_ONLY and op.type != "Shape"):
+        elif first or foreign or (touched and op.type in _HOST_ONLY):
             tails.update(dict.fromkeys(op.outputs, first or op))
     if not streaming:
         raise UserError(NOT_QUANTISED)

@@ -76,8 +76,9 @@ class Network:
     metadata: Mapping[str, str]
 
     def uses(self) -> Counter[str]:
-        """Return how many operator inputs read each tensor; the network's output counts once."""
-        counts = Counter(name for op in self.ops for name in op.inputs if name)
+        """Return how many inputs read each tensor's values; the network's output counts once."""
+        reading = (op for op in self.ops if op.type != "Shape")
+        counts = Counter(name for op in reading for name in op.inputs if name)
         counts[self.output] += 1
         return counts
 
