@@ -32,6 +32,10 @@ _DIRECTIVE = re.compile(r"(?P<kernel>[^-:]+(:\{[^-{}]+\})?)-(?P<entry>[^-]+)")
 _TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_ ]*\*?")
 
 
+class EscapingNameError(UserError):
+    """The archive's name leads out of the artifact's folder."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directive:
     """``<kernel>[:{cu}]-<entry>``: a compute unit of one of the binaries.
@@ -274,6 +278,11 @@ def platform_version(shells: Iterable[str]) -> str:
 def _bitstream(document: Any, where: str) -> Bitstream:
     keys = ("name", "bitstreamId", "version", "description", "platform", "kernels")
     table = _table(document, where, keys)
+    name = table.get("name")
+    if isinstance(name, str) and ("/" in name or name in (".", "..")):
+        raise EscapingNameError(
+            f"{where}, name: {_show(name)} leads out of the folder; package the artifact again"
+        )
     bitstream = Bitstream(
         name=_text(table, "name", where, _FOLDER),
         bitstream_id=_text(table, "bitstreamId", where, _IDENTIFIER),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from elasticdf.artifact.bitstream import Bitstream
+from elasticdf.artifact.bitstream import Bitstream, EscapingNameError
 from elasticdf.artifact.blob import Blob
 from elasticdf.artifact.deployment import Deployment
 from elasticdf.artifact.lint_binaries import (
@@ -163,10 +163,11 @@ def _read_bitstream(description: Path, notes: list[Note]) -> Bitstream | None:
         return None
     try:
         return Bitstream.parse(read_description(description))
+    except EscapingNameError as error:
+        notes.append(("bitstream-path-escape", str(error)))
     except UserError as error:
-        escapes = "/" in str(error) and ", name:" in str(error)
-        notes.append(("bitstream-path-escape" if escapes else "bitstream-invalid", str(error)))
-        return None
+        notes.append(("bitstream-invalid", str(error)))
+    return None
 
 
 def _archive(
@@ -197,23 +198,19 @@ def _examine(archive: Blob, bitstream: Bitstream | None, notes: list[Note]) -> M
     entries = tuple(entry for entry in walked.entries if entry.name != MANIFEST_NAME)
     facts = read_facts(entries, notes)
     if walked.complete or facts:
-        notes += _semantic_notes(bitstream, manifest, entries, facts)
+        notes += _content_notes(bitstream, manifest.deployment if manifest else None, facts)
+    if manifest is not None and (walked.complete or facts):
+        notes += manifest_notes(manifest, bitstream, entries, facts)
     return manifest
 
 
-def _semantic_notes(
-    bitstream: Bitstream | None,
-    manifest: Manifest | None,
-    entries: tuple[TarEntry, ...],
-    facts: tuple[Facts, ...],
+def _content_notes(
+    bitstream: Bitstream | None, deployment: Deployment | None, facts: tuple[Facts, ...]
 ) -> Iterator[Note]:
     yield from binary_notes(facts)
     if bitstream is not None:
         yield from platform_notes(bitstream, facts)
         yield from directive_notes(bitstream, facts)
-    if manifest is not None:
-        yield from manifest_notes(manifest, bitstream, entries, facts)
-    deployment = manifest.deployment if manifest else None
     if deployment is not None:
         yield from link_notes(deployment, facts)
     yield from original_notes(bitstream, deployment, facts)
@@ -231,15 +228,11 @@ def faults(
         loader: Which loader the archive is for.
     """
     notes: list[Note] = []
-    entries = (
+    entries = tuple(
         TarEntry(name=name, header_offset=0, content=blob) for name, blob in contents.items()
     )
-    facts = read_facts(tuple(entries), notes)
-    notes += binary_notes(facts)
-    notes += platform_notes(bitstream, facts)
-    notes += directive_notes(bitstream, facts)
-    notes += link_notes(deployment, facts)
-    notes += original_notes(bitstream, deployment, facts)
+    facts = read_facts(entries, notes)
+    notes += _content_notes(bitstream, deployment, facts)
     found = (Finding(code, what) for code, what in notes)
     return tuple(f for f in found if f.rule.severity is Severity.ERROR and f.concerns(loader))
 
