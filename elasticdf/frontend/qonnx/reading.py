@@ -119,7 +119,7 @@ def open_model(path: Path) -> tuple[onnx.ModelProto, bytes]:
 
 def _load_external(model: onnx.ModelProto, path: Path) -> bool:
     """Move external data inside; return whether there was any."""
-    found = False
+    found, total = False, 0
     folder = path.resolve().parent
     for tensor in model.graph.initializer:
         if not uses_external_data(tensor):
@@ -140,6 +140,12 @@ def _load_external(model: onnx.ModelProto, path: Path) -> bool:
             )
         _check_extent(tensor, entry, target, path)
         load_external_data_for_tensor(tensor, str(folder))
+        total += len(tensor.raw_data)
+        if total > _MAX_BYTES:
+            raise UserError(
+                f"{path}: more than {_MAX_BYTES} bytes of external data; no FPGA cluster known "
+                "here holds such a network"
+            )
         tensor.data_location = onnx.TensorProto.DEFAULT
         del tensor.external_data[:]
     return found

@@ -13,12 +13,13 @@ import pytest
 
 from codegen.segments import whole_model
 from elasticdf.frontend import load, load_with_model
+from elasticdf.frontend.qonnx.lowering import RULES
 from elasticdf.ir import Graph, Layer
 from elasticdf.layers import KINDS
 from models.canvas import Canvas
 from tests.execution import enter, leave, reference, run_graph, run_model, run_segments
 from tests.random_networks import random_network
-from tests.truth import needs_shared, shared
+from tests.truth import ROOT, needs_shared, shared
 
 COMPILED = {
     "tfc_1w1a": "fps100000",
@@ -343,3 +344,9 @@ def test_shapes_computed_by_the_network_are_constants(tmp_path: Path) -> None:
     model = canvas.finish("net", canvas.node("MatMul", flat, weights, shape=(1, 3)))
     graph = load(saved(tmp_path, model))
     assert families(graph) == ["MVAU", "LabelSelect"]
+
+
+def test_documentation_lists_every_operator() -> None:
+    text = (ROOT / "docs/frontend.md").read_text()
+    section = text.split("## Operators on streams")[1].split("\n\n")[1]
+    assert sorted(RULES) == section.replace("\n", " ").rstrip(".").split(", ")
