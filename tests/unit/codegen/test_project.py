@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import subprocess
+import sys
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -112,7 +113,7 @@ def test_two_processes_with_different_hash_seeds_agree() -> None:
     )
     digests = {
         subprocess.run(
-            [str(ROOT / ".venv/bin/python"), "-c", program],
+            [sys.executable, "-c", program],
             cwd=ROOT,
             env={"PYTHONHASHSEED": seed, "PATH": "/usr/bin:/bin"},
             capture_output=True,
