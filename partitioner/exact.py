@@ -24,7 +24,7 @@ from partitioner.verify import measure, violations
 from partitioner.walk import WalkModel
 from partitioner.walks import Ground, Walk
 
-_GENERAL_ITEMS = 1_500
+_GENERAL_SIZE = 1_500
 """Items times regions times options times replicas up to which the general model is tried."""
 
 _QUICK_WALKS = 200
@@ -111,8 +111,7 @@ def _solution(best: Best, options: SolverOptions, clock: Clock) -> Solution:
 def _general(best: Best, options: SolverOptions, clock: Clock) -> None:
     """Solve the general model where it is small enough to hope for."""
     problem = best.problem
-    size = sum(len(item.options) for item in problem.items)
-    if size * len(problem.places) * problem.replicas > _GENERAL_ITEMS:
+    if problem.size > _GENERAL_SIZE:
         return
     formulation = Formulation(problem)
     answer = formulation.model.solve(options, seconds=clock.left())

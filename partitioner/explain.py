@@ -1,26 +1,23 @@
 """Why a request has no answer: what conflicts, how much is missing, and what would help.
 
-The conflict is irreducible by construction: limits are dropped one after another as long as there is
-still no placement; what is left over is needed, every part of it. Remedies are only named after the
+The conflict is irreducible by construction: limits are dropped one after another while there is
+still no placement, and every one that is left is needed. Remedies are only named after the
 changed request was solved. Obvious reasons are named before anything is solved.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import ceil
 from typing import Any
 
-from elasticdf.hardware.cluster import AutoTarget, Cluster, implied_cluster
+from elasticdf.hardware.cluster import Cluster, implied_cluster
 from elasticdf.ir import RESOURCE_NAMES
 from partitioner.plan import Mode
 from partitioner.problem import Problem
 from partitioner.request import Request
 from partitioner.topology import DEFAULT_LIMITS
-
-_RAISED = (0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
-"""Fractions tried when a limit is to be raised."""
 
 Attempt = Callable[[Request, frozenset[str]], bool]
 """Whether a request has a placement when the named limits are dropped."""
@@ -162,36 +159,36 @@ def remedies(
         fastest: Frames per second that are reached without a goal, if that is known.
     """
     found = []
-    for text, changed in _changes(request, conflicting, fastest):
+    for text, changed in _changes(request, conflicting, fastest, attempt):
         if attempt(changed, frozenset()):
             found.append(text)
-    return tuple(dict.fromkeys(_first_of_each(found)))
+    return tuple(found)
 
 
-def _first_of_each(texts: list[str]) -> Iterator[str]:
-    """Keep the smallest raise of each limit."""
-    seen: set[str] = set()
-    for text in texts:
-        key = text.rsplit(" to ", 1)[0]
-        if key not in seen:
-            seen.add(key)
-            yield text
+def _raises(request: Request, resource: str, attempt: Attempt) -> Iterator[tuple[str, Request]]:
+    """Yield the least raise of a limit that works, in hundredths."""
+    now = {**DEFAULT_LIMITS, **request.limits}[resource]
+
+    def raised(hundredths: int) -> Request:
+        return replace(request, limits={**request.limits, resource: hundredths / 100})
+
+    steps = range(int(now * 100) + 1, 101)
+    index = bisect_left(steps, 1, key=lambda step: int(attempt(raised(step), frozenset())))
+    if index < len(steps):
+        yield f"raise the limit on {resource} to {steps[index] / 100}", raised(steps[index])
 
 
 def _changes(
-    request: Request, conflicting: tuple[str, ...], fastest: float | None
+    request: Request,
+    conflicting: tuple[str, ...],
+    fastest: float | None,
+    attempt: Attempt,
 ) -> Iterator[tuple[str, Request]]:
     yield from _more_boards(request)
     for name in conflicting:
         if name.startswith("capacity["):
             resource = name[len("capacity[") : -1]
-            for fraction in _RAISED:
-                if fraction > {**DEFAULT_LIMITS, **request.limits}[resource]:
-                    limits = {**request.limits, resource: fraction}
-                    yield (
-                        f"raise the limit on {resource} to {fraction}",
-                        replace(request, limits=limits),
-                    )
+            yield from _raises(request, resource, attempt)
     yield from _fewer_wishes(request, fastest)
 
 
@@ -199,9 +196,8 @@ def _more_boards(request: Request) -> Iterator[tuple[str, Request]]:
     target = request.target
     if isinstance(target, Cluster) and len({board.name for board in target.boards}) == 1:
         board, count = target.boards[0], len(target.boards)
-        for more in (count + 1, count + 2, 2 * count + 2):
-            cluster = implied_cluster(f"{more}x{board.name}", (board,) * more)
-            yield f"raise the number of boards to {more}", replace(request, target=cluster)
+        cluster = implied_cluster(f"{count + 1}x{board.name}", (board,) * (count + 1))
+        yield f"one more board: {cluster.name}", replace(request, target=cluster)
 
 
 def _fewer_wishes(request: Request, fastest: float | None) -> Iterator[tuple[str, Request]]:
@@ -287,15 +283,3 @@ def shortfall(problem: Problem, conflicting: tuple[str, ...]) -> tuple[Mapping[s
                 }
             )
     return tuple(found)
-
-
-def least_boards(target: AutoTarget | Cluster) -> int:
-    """Return the number of boards of a target, 1 for one that is to be found."""
-    return len(target.boards) if isinstance(target, Cluster) else 1
-
-
-def interval_for(request: Request, replicas: int) -> int | None:
-    """Return the longest interval in cycles at which replicas reach the goal; None without one."""
-    if request.fps is None:
-        return None
-    return max(0, ceil(replicas * request.clock_hz / request.fps - 1e-9) - 1) or None

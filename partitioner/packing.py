@@ -45,6 +45,9 @@ class Room:
         reserved = np.array(self.reserved or (0,) * len(capacity), dtype=float)
         left = np.array(region.allowed(), dtype=float) - reserved
         amounts = option_amounts(items, region.part)
+        for i, item in enumerate(items):
+            if item.regions is not None and self.region not in item.regions:
+                amounts[i] = np.inf
         rows = [_share(amounts, left)]
         for mean in region.mean_limits:
             present = [r for r in mean.resources if capacity[r] > 0]
@@ -69,10 +72,9 @@ def option_amounts(items: tuple[Item, ...], part: str) -> Loads:
 
 def weighted(amounts: Loads, weights: NDArray[np.float64]) -> Loads:
     """Return the weighted sum over resources, shape (items, options, 1); inf stays inf."""
-    illegal = np.isinf(amounts).any(axis=2)
-    total = np.where(illegal[..., None], 0.0, amounts) @ weights
-    total[illegal] = np.inf
-    return total[..., None]
+    illegal = np.isinf(amounts).any(axis=2)[..., None]
+    total: Loads = (np.where(illegal, 0.0, amounts) @ weights)[..., None]
+    return np.where(illegal, np.inf, total)
 
 
 def _share(amounts: Loads, limit: NDArray[np.float64]) -> Loads:
@@ -95,7 +97,7 @@ def pack(loads: Loads) -> Choice | None:
     step = 1.0
     for _ in range(_ROUNDS):
         priced = finite @ prices
-        choice = priced.argmin(axis=1)
+        choice: Choice = priced.argmin(axis=1)
         if priced[everyone, choice].sum() > prices.sum() * (1 + 1e-9):
             return None  # the Lagrangian bound: no choice at all can satisfy every row
         usage = finite[everyone, choice].sum(axis=0)

@@ -228,6 +228,12 @@ class Problem:
         """Board ids, ascending."""
         return tuple(sorted({b for r in self.regions if (b := r.board) is not None}))
 
+    @property
+    def size(self) -> int:
+        """Items times options times regions times replicas, what models grow with."""
+        options = sum(len(item.options) for item in self.items)
+        return options * len(self.places) * self.replicas
+
     def regions_of(self, board: int) -> tuple[int, ...]:
         """Return the indices of a board's regions."""
         return tuple(i for i, region in enumerate(self.regions) if region.board == board)

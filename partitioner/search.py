@@ -10,7 +10,13 @@ from bisect import bisect_left, bisect_right
 from dataclasses import replace
 from math import ceil
 
-from elasticdf.errors import ElasticDFError, InfeasibleError, TimeLimitError, UserError
+from elasticdf.errors import (
+    ElasticDFError,
+    InfeasibleError,
+    InternalError,
+    TimeLimitError,
+    UserError,
+)
 from elasticdf.hardware.cluster import MAX_BOARDS, AutoTarget, Cluster
 from partitioner import answer, exact, explain
 from partitioner.explain import Explanation
@@ -151,6 +157,9 @@ def _assemble(space: Space, found: Found, rate_bound: float) -> Plan:
 
 def _fastest(space: Space) -> tuple[Found, float] | None:
     """Return the fastest placement found and the proven limit on frames per cycle."""
+    slowest = len(space.table.targets) - 1
+    if space.place(slowest, space.replica_numbers()[0]) is None:
+        return None  # slower layers only need less, and so do fewer replicas
     best: Found | None = None
     limit = 0.0
     for replicas, low in space.candidates():
@@ -209,7 +218,7 @@ def _verdict(space: Space) -> ElasticDFError:
             )
         conflict = explain.conflict(request, lambda r, names: _feasible(space, r, names))
         cause = Explanation(
-            message=f"no plan can meet {_words(conflict)} at once",
+            message=f"no plan keeps {_words(conflict)}",
             conflict=conflict,
             shortfall=explain.shortfall(_easiest(space), conflict),
             remedies=(),
@@ -245,7 +254,10 @@ def _document(space: Space, cause: Explanation) -> dict[str, object]:
 
 def _instant(space: Space) -> Explanation | None:
     """Return a reason that needs no solver: a rate no folding reaches, a layer no die holds."""
-    request, fastest = space.request, space.table.targets[0]
+    request = space.request
+    if space.fastest == len(space.table.targets):
+        raise InternalError(f"{request.graph.name}: no target can be reached by all layers")
+    fastest = space.table.targets[space.fastest]
     numbers = space.replica_numbers()
     if request.fps is not None:
         most = numbers[-1] * request.clock_hz / fastest
@@ -270,13 +282,13 @@ def _easiest(space: Space) -> Problem:
     target = len(targets) - 1
     if request.fps is not None:
         wanted = replicas * request.clock_hz / request.fps
-        replicas = (
-            max(replicas, ceil(targets[0] / wanted)) if request.replicas is None else replicas
-        )
-        target = max(0, bisect_right(targets, replicas * request.clock_hz / request.fps) - 1)
+        if request.replicas is None:
+            replicas = max(replicas, ceil(targets[space.fastest] / wanted))
+        longest = replicas * request.clock_hz / request.fps
+        target = max(space.fastest, bisect_right(targets, longest) - 1)
     choices = space.table.at(targets[target])
     if choices is None:
-        raise TimeLimitError("no folding reaches the interval")
+        raise InternalError(f"no folding reaches {targets[target]} cycles")
     return space.problem(choices, targets[target], replicas)
 
 

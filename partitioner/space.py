@@ -14,6 +14,7 @@ from partitioner import explain, lower, topology
 from partitioner.bounds import pooled_loads, smallest_share
 from partitioner.choices import Choices, ChoiceTable
 from partitioner.fill import construct
+from partitioner.formulation import Formulation
 from partitioner.plan import Mode
 from partitioner.problem import Problem
 from partitioner.request import Request
@@ -21,6 +22,15 @@ from partitioner.solution import Placement
 from partitioner.solver import Clock
 
 _MOST_REPLICAS = 1024
+
+_SMALL_SIZE = 400
+"""Items times options times regions up to which the general model is asked, always."""
+
+_BOUND_SIZE = 6_000
+"""The same where anchors or groups bind items."""
+
+_SEARCH_SECONDS = 10.0
+"""Time for one such question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +96,14 @@ class Space:
             without=without,
         )
 
+    @property
+    def fastest(self) -> int:
+        """The first target that every layer can reach with streams and words that can be built."""
+        targets = self.table.targets
+        return bisect_left(
+            range(len(targets)), 1, key=lambda t: int(self.table.at(targets[t]) is not None)
+        )
+
     def problem(self, choices: Choices, interval: int, replicas: int) -> Problem:
         """Return the problem of placing that many replicas at that interval."""
         problem = lower.problem(
@@ -122,7 +140,7 @@ class Space:
         if choices is None or self.most_replicas(target) < replicas:
             return None
         problem = self.problem(choices, interval, replicas)
-        placement = construct(problem)
+        placement = construct(problem) or self._search(problem)
         if placement is None:
             return None
         size = len(problem.items)
@@ -137,6 +155,21 @@ class Space:
             interval_cycles=max(slowest, 1),
             replicas=replicas,
         )
+
+    def _search(self, problem: Problem) -> Placement | None:
+        """Return a placement from the general model where that is small, or wishes bind items.
+
+        Laying items in a row knows nothing of anchors and groups, so it fails often with them.
+        """
+        request = self.request
+        bound = bool(request.anchors or request.together)
+        size = problem.size
+        if size > (_BOUND_SIZE if bound else _SMALL_SIZE) or self.clock.left() <= 0:
+            return None
+        formulation = Formulation(problem)
+        seconds = min(_SEARCH_SECONDS, self.clock.left())
+        solved = formulation.model.solve(request.options, seconds=seconds, gap=1.0)
+        return None if solved.values is None else formulation.placement(solved)
 
     def candidates(self) -> list[tuple[int, int]]:
         """Return numbers of replicas with the first target the pooled bound allows, best first.
