@@ -19,6 +19,7 @@ from elasticdf.artifact.deployment import Direction, Port
 from elasticdf.errors import UserError
 from elasticdf.runtime.accelerator import Lane, Value
 from elasticdf.runtime.coral.cube import Cube, CubeFolder
+from elasticdf.runtime.coral.gather import SMALL_BYTES, Gatherer, Job
 from elasticdf.runtime.coral.pool import BufferPool, Stamp, WriteCounter
 from elasticdf.runtime.coral.protocol import ArrayArgument, Request, RequestArgument, ScalarArgument
 from elasticdf.runtime.packing import frame_bytes
@@ -140,6 +141,9 @@ class LaneAccelerator:
         self._arguments = self._lanes[0].kernel.arguments
         self._shares = Shares(len(self._lanes))
         self._pools = tuple(BufferPool() for _ in self._lanes)
+        inputs = frozenset(at for at in ports if self._arguments[at].access == "r")
+        self._gatherers = tuple(Gatherer(lane, ports, inputs) for lane in self._lanes)
+        self._gathers = bool(ports) and len(ports) + 1 == len(self._arguments)
 
     def serve(self, request: Request, context: Context) -> None:
         """Serve a request.
@@ -159,6 +163,9 @@ class LaneAccelerator:
         frames = _frames(self.name, next(iter(scalars.values()), 1)) if self._ports else 1
         self._resource.recover()
         with self._shares.one() as lane, ExitStack() as stack:
+            if self._gathers and self._is_small(frames):
+                self._gather(lane, request, frames, context, stack)
+                return
             slots = {
                 at: stack.enter_context(self._slot(lane, at, request, frames, context))
                 for at, described in enumerate(self._arguments)
@@ -171,6 +178,23 @@ class LaneAccelerator:
             self._lanes[lane].run(values)
             for slot in slots.values():
                 slot.finish(context)
+
+    def _is_small(self, frames: int) -> bool:
+        return all(frames * frame_bytes(port) <= SMALL_BYTES for port in self._ports.values())
+
+    def _gather(
+        self, lane: int, request: Request, frames: int, context: Context, stack: ExitStack
+    ) -> None:
+        arrays = {}
+        for at, port in self._ports.items():
+            given = _array(self.name, at, self._arguments[at], request.arguments[at])
+            size = _needed(self.name, at, port, given, frames)
+            opened = context.cubes.open(request.client, given.id, given.offset, size)
+            arrays[at] = (stack.enter_context(opened), given.offset)
+        self._gatherers[lane].serve(Job(frames=frames, arrays=arrays))
+        for at, (cube, _) in arrays.items():
+            if self._arguments[at].access != "r":
+                context.writes.written(cube.identity)
 
     @contextmanager
     def _slot(
@@ -202,6 +226,8 @@ class LaneAccelerator:
 
     def close(self) -> None:
         """Release everything."""
+        for gatherer in self._gatherers:
+            gatherer.close()
         for pool in self._pools:
             pool.clear()
         for lane in self._lanes:

@@ -1,6 +1,6 @@
 """The cable of an emulated network port: real UDP datagrams over the loopback interface.
 
-A datagram holds an Ethernet-, IP- and UDP-like header of 26 bytes and the UDP payload. Packets of
+A datagram holds an Ethernet-, IP- and UDP-like header of 24 bytes and the UDP payload. Packets of
 equal size that follow each other travel in one system call (Linux UDP segmentation offload), which
 changes neither their number nor their content. Faults happen here, between the boards.
 """

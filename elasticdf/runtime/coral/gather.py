@@ -1,0 +1,152 @@
+"""Small requests that wait together start together, as one run of the compute units.
+
+A start costs the same for one frame as for a thousand. While a few runs are under way, what arrives
+is gathered, and the next run takes all of it, up to a size beyond which nothing is gained.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from elasticdf.artifact.deployment import Port
+from elasticdf.errors import ElasticDFError
+from elasticdf.runtime.accelerator import Lane, Value
+from elasticdf.runtime.coral.cube import Cube
+from elasticdf.runtime.coral.pool import BufferPool
+from elasticdf.runtime.packing import frame_bytes
+from elasticdf.runtime.resource import Buffer
+
+SMALL_BYTES = 1 << 18
+"""Of a request's largest array; larger ones are run alone."""
+
+_MOST_BYTES = 1 << 21
+_RUNS_UNDER_WAY = 2
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Job:
+    """A request that waits for its run.
+
+    Attributes:
+        frames: Of the request.
+        arrays: (array, offset of the slice) by argument.
+        done: Whether it is over.
+        error: Why it failed.
+    """
+
+    frames: int
+    arrays: Mapping[int, tuple[Cube, int]]
+    done: bool = False
+    error: Exception | None = None
+
+
+class Gatherer:
+    """The queue before one lane.
+
+    Args:
+        lane: Where the runs go.
+        ports: Stream of every array argument, by position.
+        inputs: Positions of the arguments that are read.
+    """
+
+    def __init__(self, lane: Lane, ports: Mapping[int, Port], inputs: frozenset[int]) -> None:
+        self._lane = lane
+        self._sizes = {at: frame_bytes(port) for at, port in ports.items()}
+        self._inputs = inputs
+        self._waiting: deque[Job] = deque()
+        self._running = 0
+        self._change = threading.Condition()
+        self._pool = BufferPool()
+
+    def serve(self, job: Job) -> None:
+        """Wait for a request's run, or lead one for all that wait.
+
+        Raises:
+            UserError: An array became shorter, or a memory has no room.
+            BoardError: A board or a link failed.
+        """
+        with self._change:
+            self._waiting.append(job)
+            while not job.done and not self._leads(job):
+                self._change.wait()
+            batch = () if job.done else self._next_batch()
+        if batch:
+            self._run(batch)
+        if job.error is not None:
+            raise job.error
+
+    def _leads(self, job: Job) -> bool:
+        """Whether the request is the first that waits and a run may start."""
+        free = self._running < _RUNS_UNDER_WAY
+        return free and bool(self._waiting) and self._waiting[0] is job
+
+    def _next_batch(self) -> tuple[Job, ...]:
+        largest = max(self._sizes.values())
+        batch = [self._waiting.popleft()]
+        frames = batch[0].frames
+        while self._waiting and (frames + self._waiting[0].frames) * largest <= _MOST_BYTES:
+            batch.append(self._waiting.popleft())
+            frames += batch[-1].frames
+        self._running += 1
+        self._change.notify_all()  # another may lead now
+        return tuple(batch)
+
+    def _run(self, batch: tuple[Job, ...]) -> None:
+        try:
+            self._compute(batch)
+        except Exception as error:  # noqa: BLE001 - it is raised again for each request
+            for job in batch:
+                job.error = job.error or error
+        finally:
+            with self._change:
+                for job in batch:
+                    job.done = True
+                self._running -= 1
+                self._change.notify_all()
+
+    def _compute(self, batch: Sequence[Job]) -> None:
+        frames = sum(job.frames for job in batch)
+        capacity = 1 << (frames - 1).bit_length()
+        with ExitStack() as stack:
+            buffers = {
+                at: self._buffer(stack, at, capacity * size) for at, size in self._sizes.items()
+            }
+            for at in sorted(self._inputs):
+                self._each(batch, at, buffers[at], to_board=True)
+                buffers[at].memory.to_board()
+            arguments = self._lane.kernel.arguments
+            values: list[Value] = [buffers.get(at, frames) for at in range(len(arguments))]
+            self._lane.run(values)
+            for at in sorted(set(buffers) - self._inputs):
+                buffers[at].memory.to_host()
+                self._each(batch, at, buffers[at], to_board=False)
+
+    def _each(self, batch: Sequence[Job], at: int, buffer: Buffer, *, to_board: bool) -> None:
+        """Copy every job's part; a job whose array fails has an error of its own."""
+        start = 0
+        for job in batch:
+            cube, offset = job.arrays[at]
+            part = buffer.view[start : start + job.frames * self._sizes[at]]
+            start += part.size
+            try:
+                if to_board:
+                    cube.read(offset, part)
+                elif job.error is None:
+                    cube.write(offset, part)
+            except ElasticDFError as error:
+                job.error = error
+
+    def _buffer(self, stack: ExitStack, at: int, size: int) -> Buffer:
+        key = (at, size)
+        found = self._pool.take(key, (0, 0))
+        buffer = found[0] if found else self._lane.create_buffer(at, size)
+        stack.callback(self._pool.give, key, buffer, None)
+        return buffer
+
+    def close(self) -> None:
+        """Release the buffers."""
+        self._pool.clear()
