@@ -96,17 +96,17 @@ def parallel_window(layer: Layer) -> bool:
     )
 
 
-def _registers_hold_window(layer: Layer) -> bool:
+def registers_hold_window(layer: Layer) -> bool:
     """Tell whether FINN picks the RTL style with window registers and line buffers."""
     return parallel_window(layer) or prod(layer.integers("ConvKernelDim")) == 1
 
 
-def _buffer_words(layer: Layer) -> int:
+def buffer_words(layer: Layer) -> int:
     """Return the words the whole RTL buffer holds."""
     window = _window(layer)
     (kernel_h, kernel_w), width = window.kernel, window.image[1]
     span = (kernel_h - 1) * window.dilation[0] * width + (kernel_w - 1) * window.dilation[1]
-    if _registers_hold_window(layer):
+    if registers_hold_window(layer):
         return span * window.channel_fold + 2
     taps = kernel_h * kernel_w
     preload = max(0, window.stride[1] - 1 - taps) + max(0, (window.stride[0] - 1) * width - taps)
@@ -115,7 +115,7 @@ def _buffer_words(layer: Layer) -> int:
 
 def _rtl_cycles(layer: Layer) -> int:
     window = _window(layer)
-    if _registers_hold_window(layer):
+    if registers_hold_window(layer):
         return prod(window.image) * window.channel_fold + 2
     depthwise = bool(layer.integer("depthwise"))
     if window.one_dimensional:
@@ -146,8 +146,8 @@ def _rtl_cycles_2d(window: _Window, *, depthwise: bool) -> int:
 def _line_buffers(layer: Layer) -> tuple[int, int]:
     """Return (number, words) of the RTL flavour's memories."""
     window = _window(layer)
-    if not _registers_hold_window(layer):
-        return 1, _buffer_words(layer)
+    if not registers_hold_window(layer):
+        return 1, buffer_words(layer)
     if window.one_dimensional:
         return 0, 0
     reach = (window.kernel[1] - 1) * window.dilation[1] + 1
@@ -159,7 +159,7 @@ def _rtl_resources(layer: Layer) -> Resources:
     bits = layer.integer("SIMD") * layer.datatype("inputDataType").bits
     count, words = _line_buffers(layer)
     style = layer.text("ram_style")
-    in_luts = bits * ceil_div(_buffer_words(layer), _LUT_WORDS) if style == "distributed" else 0
+    in_luts = bits * ceil_div(buffer_words(layer), _LUT_WORDS) if style == "distributed" else 0
     return Resources(
         lut=_BASE_LUTS + in_luts,
         ff=None,

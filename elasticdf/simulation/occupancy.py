@@ -1,0 +1,40 @@
+"""How full the streams of a run without limits became: depths that would not have changed it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elasticdf.simulation.engine import Times
+from elasticdf.simulation.process import Net
+
+
+def fullest(net: Net, times: Times, *, until: int | None = None) -> NDArray[np.int64]:
+    """Return the depth each channel needs for the run to go exactly as it went; at least 1.
+
+    Args:
+        net: With channels without limits, so that every transfer is still recorded.
+        times: Of its run.
+        until: Only transfers that had left their producer by then count; None for all.
+    """
+    found = np.ones(len(net.channels), np.int64)
+    for i, channel in enumerate(net.channels):
+        start, length = times.rings[i]
+        pattern = net.processes[channel.source].pattern
+        put = times.put[start : start + min(length, times.written[i])]
+        taken = times.taken[start : start + min(length, times.read[i])]
+        if until is None:
+            waiting = _held(put, taken) - pattern.slots
+        else:
+            arrived = put + pattern.latency
+            waiting = _held(arrived[arrived <= until], taken)
+        found[i] = max(1, waiting)
+    return found
+
+
+def _held(put: NDArray[np.int64], taken: NDArray[np.int64]) -> int:
+    """Return the most transfers at once; one taken in a cycle frees its place in the next."""
+    if not len(put):
+        return 0
+    before = np.searchsorted(taken, put, side="left")
+    return int((np.arange(1, len(put) + 1) - before).max())

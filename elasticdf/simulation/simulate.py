@@ -1,0 +1,187 @@
+"""The whole of a simulation: from a graph to what the board will do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from elasticdf.errors import InternalError, UserError
+from elasticdf.ir import Graph
+from elasticdf.simulation.engine import Times, run
+from elasticdf.simulation.hops import Hop
+from elasticdf.simulation.netlist import build_net
+from elasticdf.simulation.process import Net
+from elasticdf.simulation.result import (
+    Activity,
+    LinkTraffic,
+    SimulationResult,
+    StreamDepth,
+    Wait,
+)
+from elasticdf.simulation.sizing import STEADY_FRAMES, finn_depths
+from elasticdf.simulation.steady import interval_of
+
+
+def simulate(
+    graph: Graph,
+    *,
+    clock_hz: int,
+    placement: Mapping[str, Sequence[Hop]] | None = None,
+    depths: Mapping[str, int] | None = None,
+    frames: int = STEADY_FRAMES,
+) -> SimulationResult:
+    """Return what the network does on the board.
+
+    Args:
+        graph: Folded; width converters are added where it lacks them.
+        clock_hz: Of the accelerator.
+        placement: What lies between layers on different dies or boards, by tensor.
+        depths: FIFO depth by tensor. None takes the graph's FIFO layers; if it has none, the
+            depths FINN's build would choose.
+        frames: Fed back to back.
+
+    Raises:
+        UserError: The graph contradicts itself or a tensor is unknown.
+    """
+    if frames < 1:
+        raise UserError(f"{frames} frames cannot be simulated; at least 1 is needed")
+    if depths is None and not any(layer.family == "StreamingFIFO" for layer in graph):
+        depths = finn_depths(graph, hops=placement)
+    net = build_net(graph, depths=depths, hops=placement)
+    return report(graph, net, run(net, frames=frames), clock_hz=clock_hz, frames=frames)
+
+
+def report(graph: Graph, net: Net, times: Times, *, clock_hz: int, frames: int) -> SimulationResult:
+    """Return the result of a run.
+
+    Args:
+        graph: The net was built from.
+        net: What ran.
+        times: Of the run.
+        clock_hz: Of the accelerator.
+        frames: That were fed in.
+    """
+    live = times.complete
+    interval = interval_of(net, times) if live else Fraction(0)
+    starts = times.first[list(net.sources)].min(axis=0)
+    ends = times.last[list(net.sinks)].max(axis=0)
+    return SimulationResult(
+        network=graph.name,
+        clock_hz=clock_hz,
+        live=live,
+        deadlock=() if live else deadlock_of(net, times),
+        interval_cycles=interval,
+        latency_cycles=int(ends[0] - starts[0]) if live else 0,
+        loaded_latency_cycles=int(ends[-1] - starts[-1]) if live else 0,
+        frames=frames,
+        events=times.events,
+        layers=_activities(graph, net, times, frames) if live else (),
+        streams=_streams(net),
+        links=_links(net, times, interval) if live else (),
+    )
+
+
+def deadlock_of(net: Net, times: Times) -> tuple[Wait, ...]:
+    """Return the cycle of waits of a run that stopped; the last step leads back to the first.
+
+    Everyone who is not done waits for exactly one other, so following the waits must close.
+    """
+    waiting = [i for i, reason in enumerate(times.waits) if reason != -1]
+    if not waiting:
+        raise InternalError("a run that is complete has no deadlock")
+    path: list[int] = [waiting[0]]
+    while True:
+        following = _helper(net, times, path[-1])
+        if following in path:
+            return tuple(_wait(net, times, i) for i in path[path.index(following) :])
+        path.append(following)
+
+
+def _helper(net: Net, times: Times, process: int) -> int:
+    reason = int(times.waits[process])
+    if reason >= 0:
+        channel = net.channels[reason]
+        return channel.source if channel.target == process else channel.target
+    partner = net.processes[process].partner
+    if partner is None:
+        raise InternalError(f"{net.processes[process].name} waits for nothing")
+    return partner
+
+
+def _wait(net: Net, times: Times, process: int) -> Wait:
+    reason = int(times.waits[process])
+    name, other = net.processes[process].name, net.processes[_helper(net, times, process)].name
+    if reason < 0:
+        empty = not name.endswith(":read")
+        return Wait(process=name, stream="", why="empty" if empty else "full", other=other)
+    channel = net.channels[reason]
+    why = "empty" if channel.target == process else "full"
+    return Wait(process=name, stream=channel.tensor, why=why, other=other)
+
+
+def _activities(graph: Graph, net: Net, times: Times, frames: int) -> tuple[Activity, ...]:
+    place = {process.name: i for i, process in enumerate(net.processes)}
+    found = []
+    for layer in graph:
+        i = place.get(layer.name)
+        if i is None:
+            continue
+        reader = place.get(f"{layer.name}:read", i)
+        whole = int(times.last[i, -1] - times.first[i, 0]) + 1
+        starved, stalled = int(times.starved[reader]), int(times.stalled[i])
+        found.append(
+            Activity(
+                layer=layer.name,
+                busy=max(0, whole - starved - stalled) / frames,
+                starved=starved / frames,
+                stalled=stalled / frames,
+            )
+        )
+    return tuple(found)
+
+
+def _streams(net: Net) -> tuple[StreamDepth, ...]:
+    return tuple(
+        StreamDepth(
+            tensor=channel.tensor,
+            source=net.processes[channel.source].name,
+            target=net.processes[channel.target].name,
+            bits=channel.bits,
+            depth=channel.depth or 0,
+        )
+        for channel in net.channels
+        if channel.sized
+    )
+
+
+def _links(net: Net, times: Times, interval: Fraction) -> tuple[LinkTraffic, ...]:
+    found = []
+    for i, process in enumerate(net.processes):
+        if process.wire_bytes:
+            gaps = process.pattern.gap
+            channel = next(n for n, c in enumerate(net.channels) if c.source == i)
+            start, length = times.rings[channel]
+            sent = times.put[start : start + min(length, times.written[channel])]
+            name, _, tensor = process.name.removesuffix(":send").partition(":")
+            found.append(
+                LinkTraffic(
+                    name=name,
+                    tensor=tensor,
+                    packets=len(gaps),
+                    wire_bytes=process.wire_bytes,
+                    load=float(int(gaps.sum()) / interval) if interval else 0.0,
+                    burst=_burst(np.sort(sent), int(gaps.max())),
+                )
+            )
+    return tuple(found)
+
+
+def _burst(sent: np.ndarray, gap: int) -> int:
+    """Return the most packets that followed each other without a pause."""
+    longest = current = 1
+    for pause in np.diff(sent):
+        current = current + 1 if pause <= gap else 1
+        longest = max(longest, current)
+    return longest if len(sent) else 0

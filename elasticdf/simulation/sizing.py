@@ -1,0 +1,165 @@
+"""How deep the FIFOs are: as FINN sizes them, or as shallow as they can be.
+
+`finn_depths` follows FINN's own procedure (``set_fifo_depths.py``), because that is what a FINN
+build will have; `least_depths` finds depths that keep the interval of unlimited FIFOs, none of which
+can be made shallower alone. Both give depths by stream, `fifo_attributes` puts them in FINN's form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elasticdf.ir import Graph
+from elasticdf.layers import kind_of
+from elasticdf.simulation.engine import Times, run
+from elasticdf.simulation.hops import Hop
+from elasticdf.simulation.netlist import LEAST_DEPTH, build_net
+from elasticdf.simulation.occupancy import fullest
+from elasticdf.simulation.process import Net
+from elasticdf.simulation.steady import interval_of
+
+FINN_SHALLOWEST = 32
+"""FINN rounds depths between 3 and this up: shift-register FIFOs get no smaller."""
+
+STEADY_FRAMES = 6
+"""Frames after which the interval is taken."""
+
+
+def finn_depths(graph: Graph, *, hops: Mapping[str, Sequence[Hop]] | None = None) -> dict[str, int]:
+    """Return the depth of every stream's FIFO as FINN's simulation-based sizing chooses it.
+
+    FINN feeds inputs evenly over the slowest layer's estimated cycles into FIFOs without limit,
+    notes how full each becomes until one such period after the first output, and takes that; but
+    no more than a row of windows between a window generator and its matrix unit.
+    """
+    net = build_net(graph, hops=hops, unlimited=True)
+    slowest = max((kind_of(layer).cycles(layer) for layer in graph), default=1)
+    alone = run(net, frames=1)
+    end = int(alone.first[list(net.sinks), 0].max()) + slowest
+    throttled = _throttled(net, slowest)
+    times = run(throttled, frames=2 + end // max(slowest, 1))
+    observed = int(times.first[list(net.sinks), 0].max()) + slowest
+    depths = fullest(throttled, times, until=observed)
+    rows = _window_rows(graph, net)
+    return {
+        channel.tensor: _finn_rounded(min(int(depth), rows.get(i, int(depth))))
+        for i, (channel, depth) in enumerate(zip(net.channels, depths, strict=True))
+        if channel.sized
+    }
+
+
+def _finn_rounded(depth: int) -> int:
+    """Return the depth FINN builds (``optimize_depth``)."""
+    if depth <= LEAST_DEPTH:
+        return LEAST_DEPTH
+    return max(depth, FINN_SHALLOWEST)
+
+
+def _throttled(net: Net, cycles: int) -> Net:
+    """Return the net with each frame fed evenly over that many cycles, rounded up per transfer."""
+    processes = list(net.processes)
+    for i in net.sources:
+        pattern = processes[i].pattern
+        gap = np.array([max(1, -(-cycles // pattern.events))], np.int32)
+        processes[i] = replace(processes[i], pattern=replace(pattern, gap=gap))
+    return replace(net, processes=tuple(processes))
+
+
+def _window_rows(graph: Graph, net: Net) -> dict[int, int]:
+    """Return transfers of a row of windows, by channel from window generator to matrix unit."""
+    families = {layer.name: layer.family for layer in graph}
+    found = {}
+    for i, channel in enumerate(net.channels):
+        source, target = net.processes[channel.source], net.processes[channel.target]
+        ends = families.get(source.layer), families.get(target.layer)
+        if ends == ("ConvolutionInputGenerator", "MVAU"):
+            rows = graph.layer(source.layer).integers("OFMDim")[0]
+            found[i] = source.pattern.transfers(port=0, out=True) // rows
+    return found
+
+
+def least_depths(
+    graph: Graph, *, hops: Mapping[str, Sequence[Hop]] | None = None, effort: int = 10**9
+) -> dict[str, int]:
+    """Return depths that keep the interval FIFOs without limit have, and cannot deadlock.
+
+    Args:
+        graph: Folded.
+        hops: Die crossings and links by tensor.
+        effort: Events to spend on making depths shallower. Where it suffices, no depth can be
+            made smaller alone; where it does not, the widest memories have been tried first.
+    """
+    net = build_net(graph, hops=hops, unlimited=True)
+    depths = least_net_depths(net, effort=effort)
+    return {
+        channel.tensor: int(depth)
+        for channel, depth in zip(net.channels, depths, strict=True)
+        if channel.sized
+    }
+
+
+def least_net_depths(
+    net: Net, *, frames: int = STEADY_FRAMES, effort: int = 10**9
+) -> NDArray[np.int64]:
+    """Return what `least_depths` does, per channel of a net without limits.
+
+    Depths only ever help: more room makes nothing later. So each depth's least value is found by
+    bisection, and stays least when others shrink afterwards.
+    """
+    free = run(net, frames=frames)
+    target = interval_of(net, free)
+    paced = run(net, frames=frames, period=-(-target.numerator // target.denominator))
+    depths = fullest(net, paced)
+    if not _keeps(net, depths, frames, target):
+        depths = fullest(net, free)
+    fixed = np.array([channel.sized for channel in net.channels])
+    spent = 0
+    for i in _by_memory(net, depths):
+        low, high = 1, int(depths[i])
+        while fixed[i] and low < high and spent < effort:
+            middle = (low + high) // 2
+            trial = depths.copy()
+            trial[i] = middle
+            spent += free.events
+            low, high = (low, middle) if _keeps(net, trial, frames, target) else (middle + 1, high)
+        depths[i] = high
+    return depths
+
+
+def _by_memory(net: Net, depths: NDArray[np.int64]) -> list[int]:
+    bits = [int(depth) * channel.bits for depth, channel in zip(depths, net.channels, strict=True)]
+    return sorted(range(len(bits)), key=lambda i: (-bits[i], i))
+
+
+def _keeps(net: Net, depths: NDArray[np.int64], frames: int, target: object) -> bool:
+    times: Times = run(net, frames=frames, depths=depths)
+    return times.complete and interval_of(net, times) == target
+
+
+def fifo_attributes(graph: Graph, depths: Mapping[str, int]) -> dict[str, dict[str, list[int]]]:
+    """Return the depths as FINN's folding file states them: in/outFIFODepths by layer.
+
+    Args:
+        graph: Without FIFO layers.
+        depths: By tensor; those of width converters FINN inserts count for both neighbours.
+    """
+    net = build_net(graph, unlimited=True)
+    known = {layer.name: layer for layer in graph}
+    found: dict[str, dict[str, list[int]]] = {}
+    for channel in net.channels:
+        depth = depths.get(channel.tensor, LEAST_DEPTH)
+        for end, port, name in (
+            (channel.source, channel.source_port, "outFIFODepths"),
+            (channel.target, channel.target_port, "inFIFODepths"),
+        ):
+            layer = known.get(net.processes[end].layer)
+            if layer is None:
+                continue
+            entry = found.setdefault(layer.name, {}).setdefault(name, [])
+            entry.extend([LEAST_DEPTH] * (port + 1 - len(entry)))
+            entry[port] = depth
+    return found
