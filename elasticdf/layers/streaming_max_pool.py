@@ -8,7 +8,7 @@ at once, whatever PE says.
 from __future__ import annotations
 
 from elasticdf.ir import Layer
-from elasticdf.layers.emulation import Values
+from elasticdf.layers.emulation import Values, reshape
 from elasticdf.layers.kind import (
     Attributes,
     LayerKind,
@@ -64,8 +64,20 @@ def _foldings(layer: Layer) -> tuple[Attributes, ...]:
 def _emulate(
     layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
 ) -> tuple[str, ...]:
-    pool = layer.integers("PoolDim")
-    tensor = builder.node("Transpose", inputs[:1], perm=[0, 3, 1, 2])
+    size, pool = layer.integers("ImgDim"), layer.integers("PoolDim")
+    channels = layer.integer("NumChannels")
+    tensor = reshape(builder, inputs[0], *size, channels)
+    if any(side % window for side, window in zip(size, pool, strict=True)):
+        return (_ragged(layer, builder, tensor, pool),)
+    # no MaxPool here: runtimes merge padding in front of it, zeros, with its own, which is endless
+    windows = (size[0] // pool[0], pool[0], size[1] // pool[1], pool[1])
+    tensor = reshape(builder, tensor, *windows, channels)
+    return (builder.node("ReduceMax", (tensor,), axes=[2, 4], keepdims=0),)
+
+
+def _ragged(layer: Layer, builder: OnnxBuilder, tensor: str, pool: tuple[int, ...]) -> str:
+    """Pool an image the windows do not divide; what is left over counts if CeilMode says so."""
+    tensor = builder.node("Transpose", (tensor,), perm=[0, 3, 1, 2])
     tensor = builder.node(
         "MaxPool",
         (tensor,),
@@ -73,7 +85,7 @@ def _emulate(
         strides=list(pool),
         ceil_mode=layer.integer("CeilMode", 0),
     )
-    return (builder.node("Transpose", (tensor,), perm=[0, 2, 3, 1]),)
+    return builder.node("Transpose", (tensor,), perm=[0, 2, 3, 1])
 
 
 KIND = LayerKind(

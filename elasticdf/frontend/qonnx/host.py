@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
@@ -82,8 +83,8 @@ class HostPart:
         node = helper.make_node(op.type, names, list(op.outputs[:1]), **attributes)
         constants = {name: self._constants[name] for name in names if name in self._constants}
         try:
-            shape = run_node(node, {**constants, **samples}, self._network.opset)[0].shape
-        except Exception as error:  # noqa: BLE001 - the evaluator raises whatever it likes
+            shape = _output_shape(node, {**constants, **samples}, self._network.opset)
+        except Exception as error:  # noqa: BLE001 - the runtime raises whatever it likes
             raise blocked(
                 op.place,
                 f"the host cannot compute it either ({type(error).__name__})",
@@ -119,7 +120,9 @@ class HostPart:
             offset: Stream value of code 0.
         """
         writer = OnnxWriter()
-        tensor = quantise(writer, "x", quantiser)
+        # operators of the network may leave another type than its input has
+        tensor = writer.node("Cast", ("x",), to=onnx.TensorProto.FLOAT) if self._nodes else "x"
+        tensor = quantise(writer, tensor, quantiser)
         if factor != 1.0:
             tensor = writer.node("Mul", (tensor, writer.number(factor)))
         if offset != 0.0:
@@ -221,11 +224,23 @@ def _append(
     return head
 
 
-def run_node(
+def _output_shape(
     node: onnx.NodeProto, feeds: Mapping[str, NDArray[np.generic]], opset: int
-) -> list[NDArray[Any]]:
-    """Return the outputs of one standard operator."""
-    graph = helper.make_graph(
+) -> tuple[int, ...]:
+    """Return the shape of a node's first output, found by running it where it will run."""
+    graph = _single(node, feeds)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    model.ir_version = IR_VERSION
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return tuple(session.run(None, dict(feeds))[0].shape)
+
+
+def _single(node: onnx.NodeProto, feeds: Mapping[str, NDArray[np.generic]]) -> onnx.GraphProto:
+    return helper.make_graph(
         [node],
         "one",
         [
@@ -234,6 +249,13 @@ def run_node(
         ],
         [helper.make_value_info(name, onnx.TypeProto()) for name in node.output],
     )
+
+
+def run_node(
+    node: onnx.NodeProto, feeds: Mapping[str, NDArray[np.generic]], opset: int
+) -> list[NDArray[Any]]:
+    """Return the outputs of one standard operator."""
+    graph = _single(node, feeds)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
     return list(ReferenceEvaluator(model).run(None, dict(feeds)))
 

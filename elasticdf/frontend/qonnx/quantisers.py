@@ -74,11 +74,10 @@ def quantiser_of(op: Op, inputs: Inputs) -> tuple[Quantiser, DataType, str]:
             f"use one of {', '.join(ROUNDING_MODES)}",
         )
     signed, narrow = bool(op.attributes.get("signed", 1)), bool(op.attributes.get("narrow", 0))
-    return (
-        _integer_quantiser(int(width), signed, narrow, scale, zero),
-        _datatype(width, signed),
-        mode,
-    )
+    quantiser = _integer_quantiser(int(width), signed, narrow, scale, zero)
+    if quantiser.low == quantiser.high:
+        raise blocked(op.place, "its range is the single code 0", "use more bits, or narrow 0")
+    return quantiser, _datatype(width, signed), mode
 
 
 def _datatype(width: float, signed: bool) -> DataType:
@@ -241,7 +240,7 @@ def _threshold(
     """Turn bounds on the flow's real values into thresholds on its whole numbers."""
     thresholds = pull_back(flow.steps, bounds, flow.channels)
     producer = sketch.producer(flow.stream)
-    if producer is not None and producer.integer("noActivation", 0) and not flow.shared:
+    if producer is not None and _takes_thresholds(producer, flow):
         values = _flip(producer, thresholds, sketch)
         stream = _fuse(producer, values, low, datatype, sketch)
     elif thresholds.falling.any():
@@ -254,6 +253,13 @@ def _threshold(
     else:
         stream = _standalone(flow, flow.datatype, thresholds.values, low, datatype, sketch)
     return Flow(stream=stream, shape=flow.shape, datatype=datatype, order=flow.order)
+
+
+def _takes_thresholds(producer: Layer, flow: Flow) -> bool:
+    """Whether the flow is all a unit's sums go to, channel by channel as the unit has them."""
+    outputs = producer.attributes.get("MH" if producer.op_type == "MVAU" else "Channels")
+    raw = bool(producer.integer("noActivation", 0))
+    return raw and not flow.shared and flow.order is None and flow.channels == outputs
 
 
 def _flip(layer: Layer, thresholds: Thresholds, sketch: Sketch) -> Reals:

@@ -292,10 +292,19 @@ def test_streaming_eltwise(operation: str, expected: Any) -> None:
 
 def test_streaming_max_pool() -> None:
     image = whole(-8, 7, 2, 6, 4, 3)
-    (found,) = emulate(
-        "StreamingMaxPool_hls", {"PoolDim": (3, 2), "CeilMode": 0}, [(image, "INT4")], ["INT4"]
-    )
+    attributes = {"PoolDim": (3, 2), "ImgDim": (6, 4), "NumChannels": 3, "CeilMode": 0}
+    (found,) = emulate("StreamingMaxPool_hls", attributes, [(image, "INT4")], ["INT4"])
     np.testing.assert_array_equal(found, windows(image, (3, 2), (3, 2)).max(axis=(3, 4)))
+
+
+@pytest.mark.parametrize("ceil_mode", [0, 1])
+def test_streaming_max_pool_of_a_signal_with_a_rest(ceil_mode: int) -> None:
+    signal = whole(-8, 7, 2, 1, 7, 3)
+    attributes = {"PoolDim": (1, 3), "ImgDim": (1, 7), "NumChannels": 3, "CeilMode": ceil_mode}
+    (found,) = emulate("StreamingMaxPool_hls", attributes, [(signal, "INT4")], ["INT4"])
+    ends = ((0, 3), (3, 6), (6, 7))[: 2 + ceil_mode]
+    expected = np.stack([signal[:, :, a:b].max(axis=2) for a, b in ends], axis=2)
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize(
