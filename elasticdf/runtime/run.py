@@ -16,7 +16,7 @@ import numpy as np
 from elasticdf.artifact.manifest import HostComputation
 from elasticdf.errors import InternalError, UserError
 from elasticdf.records import encode
-from elasticdf.runtime.host import Array, HostModelRunner, frames_from, model_ends
+from elasticdf.runtime.host import Array, HostModelRunner, model_ends
 from elasticdf.runtime.packing import unpack
 from elasticdf.runtime.session import STALL_SECONDS, Progress, Session, open_session
 
@@ -66,7 +66,7 @@ class RunReport:
 
 def run_artifact(
     path: Path,
-    inputs: Array,
+    inputs: Array | Path,
     *,
     whole_model: bytes | None = None,
     progress: Progress | None = None,
@@ -77,7 +77,8 @@ def run_artifact(
 
     Args:
         path: The artifact, in any form `open_artifact` takes.
-        inputs: Frames in the network's own terms; see `elasticdf.runtime.host`.
+        inputs: Frames in the network's own terms (see `elasticdf.runtime.host`), or a folder of
+            images.
         whole_model: The unpartitioned accelerator as ONNX in whole numbers
             (``codegen.segments.whole_model``); where given, results are compared with it.
         progress: Called with frames done and frames in all.
@@ -90,7 +91,7 @@ def run_artifact(
         InternalError: The check found a difference.
     """
     with open_session(path, threads=threads, stall_seconds=stall_seconds) as session:
-        frames = frames_from(inputs, session.frame_shape)
+        frames = session.frames(inputs)
         data = session.encode(frames)
         start = time.perf_counter()
         raw = session.process(data, progress)
@@ -132,12 +133,14 @@ def check(
             )
 
 
-def read_input(path: Path) -> Array:
-    """Read a NumPy file; pickled objects are refused.
+def read_input(path: Path) -> Array | Path:
+    """Read a NumPy file; a folder of images is read later, when the network's shape is known.
 
     Raises:
-        UserError: It cannot be read or holds no numbers.
+        UserError: It cannot be read, or holds no single array (pickled objects are refused).
     """
+    if path.is_dir():
+        return path
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

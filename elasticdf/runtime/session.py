@@ -16,12 +16,13 @@ import numpy as np
 
 from elasticdf.artifact.deployment import DeployedBoard, Deployment, Direction, Port
 from elasticdf.artifact.emulation import is_emulated
-from elasticdf.artifact.manifest import Manifest
+from elasticdf.artifact.manifest import HostComputation, Manifest
 from elasticdf.artifact.opening import Artifact, open_artifact
 from elasticdf.errors import UserError
 from elasticdf.runtime.board import Board
 from elasticdf.runtime.emulated.board import EmulatedBoard, Switch
 from elasticdf.runtime.host import Array, HostModelRunner, frames_from
+from elasticdf.runtime.images import read_images
 from elasticdf.runtime.packing import Bytes, frame_bytes, pack, unpack
 from elasticdf.runtime.pipeline import Step, make_steps, run_steps
 from elasticdf.runtime.resource import Resource
@@ -93,8 +94,8 @@ class Session:
         self.input = _only(self.replicas[0], Direction.IN)
         self.output = _only(self.replicas[0], Direction.OUT)
         prologue, epilogue = manifest.prologue, manifest.epilogue
-        self._prologue = prologue and HostModelRunner(prologue, "the host's prologue", threads)
-        self._epilogue = epilogue and HostModelRunner(epilogue, "the host's epilogue", threads)
+        self._prologue = _runner(prologue, "the host's prologue", threads)
+        self._epilogue = _runner(epilogue, "the host's epilogue", threads)
 
     @property
     def deployment(self) -> Deployment:
@@ -105,6 +106,52 @@ class Session:
     def frame_shape(self) -> tuple[int, ...]:
         """Shape of one frame of the network's own input."""
         return self._prologue.frame_shape if self._prologue else self.input.shape[1:]
+
+    def frames(self, inputs: Array | Path) -> Array:
+        """Return what the user gave as frames of the network's own input, batch first.
+
+        Args:
+            inputs: An array in any form `frames_from` reads, or a folder of images.
+
+        Raises:
+            UserError: It does not fit, is ambiguous, or the scale of images is not known.
+        """
+        if not isinstance(inputs, Path):
+            return frames_from(inputs, self.frame_shape)
+        if len(self.frame_shape) != 3:
+            raise UserError(
+                f"the network takes frames of shape {self.frame_shape}, not images; give the input "
+                "as .npy"
+            )
+        first, second, third = self.frame_shape
+        channels, height, width = (
+            (first, second, third) if first in (1, 3, 4) else (third, first, second)
+        )
+        images = read_images(inputs, height, width, channels)
+        return frames_from(images * self._pixel_scale(), self.frame_shape)
+
+    def _pixel_scale(self) -> np.float32:
+        """Return what pixels from 0 to 255 are multiplied by, found by probing the prologue.
+
+        A network that tells nothing below 0 or above 1 apart takes pixels from 0 to 1.
+
+        Raises:
+            UserError: It saturates elsewhere: its normalisation is not known here.
+        """
+        if self._prologue is None:
+            return np.float32(1)
+        below, zero, one, most = (
+            self._prologue(np.full((1, *self.frame_shape), value, np.float32))
+            for value in (-255, 0, 1, 255)
+        )
+        if not np.array_equal(one, most):
+            return np.float32(1)
+        if np.array_equal(below, zero) and not np.array_equal(zero, one):
+            return np.float32(1 / 255)
+        raise UserError(
+            "images hold pixels from 0 to 255, the network's input saturates at 1 but not at 0; "
+            "normalise them as it was trained and give the input as .npy"
+        )
 
     def encode(self, frames: Array) -> Bytes:
         """Return the accelerator's input bytes, (frames, frame bytes), for network inputs."""
@@ -159,16 +206,20 @@ class Session:
         out = run_steps(steps, frames, batch.stop - batch.start)
         result[batch] = out[self.output.tensor][1]
 
-    def infer(self, array: Array, progress: Progress | None = None) -> tuple[Array, Bytes]:
+    def infer(self, array: Array | Path, progress: Progress | None = None) -> tuple[Array, Bytes]:
         """Return the network's outputs and the accelerator's, for input in any accepted form.
 
         Raises:
             UserError: The input does not fit or is ambiguous.
             BoardError: A board or a link failed.
         """
-        data = self.encode(frames_from(array, self.frame_shape))
+        data = self.encode(self.frames(array))
         raw = self.process(data, progress)
         return self.decode(raw), raw
+
+
+def _runner(computation: HostComputation | None, what: str, threads: int) -> HostModelRunner | None:
+    return None if computation is None else HostModelRunner(computation, what, threads)
 
 
 def _only(steps: tuple[Step, ...], direction: Direction) -> Port:

@@ -24,7 +24,7 @@ from elasticdf.artifact.manifest import HostComputation
 from elasticdf.errors import InternalError, UserError
 from elasticdf.records import encode
 from elasticdf.runtime.coral.server import Server
-from elasticdf.runtime.host import Array, HostModelRunner, frames_from, model_ends
+from elasticdf.runtime.host import Array, HostModelRunner, model_ends
 from elasticdf.runtime.packing import Bytes, frame_bytes, pack, unpack
 from elasticdf.runtime.session import STALL_SECONDS, Session, open_session
 
@@ -135,7 +135,7 @@ class MlperfReport:
 
 def run_mlperf(
     path: Path,
-    samples: Array | None,
+    samples: Array | Path | None,
     options: MlperfOptions,
     logs: Path,
     *,
@@ -148,7 +148,8 @@ def run_mlperf(
 
     Args:
         path: The artifact.
-        samples: In the network's own terms; None makes some at random in the accelerator's.
+        samples: In the network's own terms, or a folder of images; None makes some at random in
+            the accelerator's.
         options: What to run.
         logs: Folder for LoadGen's logs; made if missing.
         whole_model: The unpartitioned accelerator, for the comparison in accuracy mode.
@@ -220,9 +221,9 @@ def _make(folder: Path) -> None:
         raise UserError(f"cannot write logs to {folder}: {error.strerror}") from error
 
 
-def _encoded(session: Session, samples: Array | None, count: int) -> Bytes:
+def _encoded(session: Session, samples: Array | Path | None, count: int) -> Bytes:
     if samples is not None:
-        return session.encode(frames_from(samples, session.frame_shape))
+        return session.encode(session.frames(samples))
     generator = np.random.default_rng(0)
     data = generator.integers(0, 256, (count, frame_bytes(session.input)), np.uint8)
     values = unpack(data, session.input, np.int64)  # drops random padding

@@ -176,7 +176,7 @@ def _break_something(session: Session, choice: random.Random, *, networked: bool
         lambda: inject(session, index, Faults(down=True)),
         lambda: board(session, index).pause_receiver(0, 0.01),
     )
-    with suppress(BoardError):  # the board may be broken already
+    with suppress(BoardError, ProcessLookupError):  # the board may be broken already
         choice.choice((*cable, kill) if networked else (kill, lambda: None))()
 
 
