@@ -23,6 +23,7 @@ from codegen.bundle.emulation import emulation_binary
 from codegen.bundle.host import emit_host
 from codegen.deployment import deploy
 from codegen.project.emit import ProjectOptions, project
+from codegen.segmentation import folded
 from codegen.segments.emit import segment_model, whole_model
 from elasticdf import folding, frontend
 from elasticdf.artifact import install as repository
@@ -45,6 +46,7 @@ from elasticdf.hardware.cluster import AutoTarget, Cluster, parse_target
 from elasticdf.hardware.load import board_names, load_board
 from elasticdf.ir import Graph
 from elasticdf.layers.kind import FpgaPart, fpga_part
+from elasticdf.placed import hops_of
 from elasticdf.progress import Report
 from elasticdf.records import encode
 from elasticdf.rundir import (
@@ -65,6 +67,8 @@ from elasticdf.runtime.coral.server import serve as serve_artifacts
 from elasticdf.runtime.doctor import DoctorReport, examine
 from elasticdf.runtime.mlperf.benchmark import MlperfOptions, MlperfReport, run_mlperf
 from elasticdf.runtime.run import RunReport, read_input, run_artifact
+from elasticdf.simulation import Hop, SimulationResult, size_fifos
+from elasticdf.simulation import simulate as simulate_graph
 from partitioner import exact, search
 from partitioner.plan import Mode, Plan
 from partitioner.request import Anchor, Objective, Request
@@ -561,3 +565,45 @@ def calibrate(options: CalibrateOptions) -> Calibration:
     )
     _write(options.output, to_toml(result.profile, base).encode())
     return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulateOptions:
+    """A request for a simulation of a project folder or a network."""
+
+    what: str
+    folding: Path | None
+    clock_hz: int
+    size_fifos: bool
+    trace: Path | None
+
+
+def simulate(options: SimulateOptions, report: Report) -> SimulationResult:
+    """Return what the network does on the board; of a project, its first replica in place.
+
+    Raises:
+        UserError: There is no such project or network, or its folding is illegal.
+    """
+    graph, hops, clock_hz = _simulated(options, report)
+    depths = size_fifos(graph, hops=hops) if options.size_fifos else None
+    result = simulate_graph(graph, clock_hz=clock_hz, placement=hops, depths=depths)
+    if options.trace is not None:
+        _write(options.trace, json_bytes(result.to_json()))
+    return result
+
+
+def _simulated(
+    options: SimulateOptions, report: Report
+) -> tuple[Graph, dict[str, tuple[Hop, ...]], int]:
+    directory = Path(options.what)
+    if not directory.is_dir():
+        graph = load_network(options.what).graph
+        if options.folding is not None:
+            graph = folding.apply_folding(graph, read_json(options.folding))
+        report("simulating")
+        return graph, {}, options.clock_hz
+    require_project(directory)
+    plan = Plan.from_json(read_json(directory / PLAN), str(directory / PLAN))
+    graph = folded(_project_graph(directory), plan, 0)
+    report("simulating")
+    return graph, hops_of(graph, plan, 0), plan.clock_hz

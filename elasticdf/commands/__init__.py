@@ -10,11 +10,13 @@ from elasticdf.commands.knowledge import BOARDS, DOCTOR, NETWORKS
 from elasticdf.commands.models import CALIBRATE, ESTIMATE
 from elasticdf.commands.planning import PARTITION, SOLVE
 from elasticdf.commands.running import MLPERF, RUN, SERVE
+from elasticdf.commands.simulation import SIMULATE
 
 COMMANDS: tuple[Command, ...] = (
     ESTIMATE,
     PARTITION,
     SOLVE,
+    SIMULATE,
     BUILD,
     PACKAGE,
     INSPECT,

@@ -1,0 +1,70 @@
+"""What the board will do: interval, latency, FIFO depths, deadlock."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from elasticdf import flow
+from elasticdf.commands.arguments import DEFAULT_CLOCK, existing_file, frequency
+from elasticdf.commands.command import Command, CommandResult
+from elasticdf.errors import UserError
+from elasticdf.progress import Report
+from elasticdf.simulation import SimulationResult
+from elasticdf.table import table
+
+_BUSIEST = 5
+
+
+def _arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("what", metavar="DIR|MODEL", help="a project folder, or a network")
+    parser.add_argument(
+        "--folding", type=existing_file, metavar="FILE", help="FINN's JSON, of MODEL"
+    )
+    parser.add_argument("--clock", type=frequency, default=frequency(DEFAULT_CLOCK), metavar="HZ")
+    parser.add_argument("--size-fifos", action="store_true", help="find the least depths first")
+    parser.add_argument("--trace", type=Path, metavar="FILE", help="Chrome/Perfetto trace")
+
+
+def _run(options: Namespace, report: Report) -> CommandResult:
+    if Path(options.what).is_dir() and options.folding is not None:
+        raise UserError("--folding belongs to a network; a project folder has its own folding")
+    report("simulating")
+    result = flow.simulate(
+        flow.SimulateOptions(
+            what=options.what,
+            folding=options.folding,
+            clock_hz=options.clock,
+            size_fifos=options.size_fifos,
+            trace=options.trace,
+        ),
+        report,
+    )
+    return CommandResult(document=result.to_json(), text=_text(result))
+
+
+def _text(result: SimulationResult) -> str:
+    if not result.live:
+        waits = "\n".join(f"  {wait}" for wait in result.deadlock)
+        return f"{result.network} deadlocks:\n{waits}"
+    busiest = sorted(result.layers, key=lambda layer: -layer.busy)[:_BUSIEST]
+    rows = [(a.layer, round(a.busy), round(a.starved), round(a.stalled)) for a in busiest]
+    links = [(link.name, link.tensor, link.packets, f"{link.load:.0%}") for link in result.links]
+    parts = [
+        f"{result.network}: a frame every {float(result.interval_cycles):.0f} cycles, "
+        f"{result.frames_per_second:.1f} frames per second",
+        f"latency {result.latency_cycles} cycles ({result.latency_seconds * 1e3:.3f} ms) empty, "
+        f"{result.loaded_latency_cycles} under load; no deadlock",
+        table(("busiest layers", "busy", "starved", "stalled"), rows),
+    ]
+    if links:
+        parts.append(table(("link", "stream", "packets", "load"), links))
+    return "\n".join(parts)
+
+
+SIMULATE = Command(
+    name="simulate",
+    summary="interval, latency, FIFO depths and deadlocks of a project or network",
+    arguments=_arguments,
+    run=_run,
+)
