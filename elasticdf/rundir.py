@@ -5,16 +5,17 @@ Refuses to touch a folder that is not ours or belongs to another network, before
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from codegen.build_plan import BuildPlan
@@ -93,7 +94,9 @@ def write_project(folder: Path, files: BuildPlan) -> None:
         UserError: The folder cannot be written.
     """
     if folder.is_dir():
+        stale = _files_of(folder) - files.files.keys()
         files.write(folder)
+        _remove(folder, stale)
         return
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -155,6 +158,26 @@ def sha256(content: bytes) -> str:
 def _is_ours(folder: Path) -> bool:
     manifest = folder / MANIFEST
     return manifest.is_file() and read_json(manifest).get("schema") == MANIFEST_SCHEMA
+
+
+def _files_of(folder: Path) -> set[str]:
+    """Return the files an earlier run wrote here, by its manifest."""
+    if not _is_ours(folder):
+        return set()
+    listed = read_json(folder / MANIFEST).get("files")
+    return set(listed) if isinstance(listed, dict) else set()
+
+
+def _remove(folder: Path, names: Iterable[str]) -> None:
+    """Remove what an earlier plan left and this one does not write, and folders left empty."""
+    for name in sorted(names):
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts:
+            continue
+        (folder / path).unlink(missing_ok=True)
+        for parent in path.parents[:-1]:
+            with contextlib.suppress(OSError):
+                (folder / parent).rmdir()
 
 
 def _holds_only_a_verdict(folder: Path) -> bool:

@@ -124,6 +124,15 @@ def test_a_second_run_into_the_same_folder_touches_nothing(tmp_path: Path) -> No
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "p").rglob("*")}
 
 
+def test_what_an_earlier_plan_left_is_removed(tmp_path: Path) -> None:
+    request = ("partition", "zoo:tfc-w1a1", "--target", "2xu50", "--replicas", "1", "--fps", "1000")
+    cut = ("--mode", "hw", "--anchor", "MVAU_hls_0=0", "--anchor", "MVAU_hls_1=1")
+    assert elasticdf(*request, *cut, "-o", tmp_path / "p").code == 0
+    assert (tmp_path / "p/board1").is_dir()
+    assert elasticdf(*request, "--anchor", "MVAU_hls_0=0", "-o", tmp_path / "p").code == 0
+    assert not (tmp_path / "p/board1").exists()
+
+
 def test_an_impossible_rate_is_exit_3_with_an_explanation(tmp_path: Path) -> None:
     ran = elasticdf(
         "partition",
