@@ -15,7 +15,8 @@ from elasticdf.artifact.bitstream import KernelObject
 from elasticdf.errors import UserError
 from elasticdf.runtime.board import Run
 from elasticdf.runtime.failures import BoardError
-from elasticdf.runtime.resource import Buffer, ComputeUnit, Resource
+from elasticdf.runtime.objects import Buffer, ComputeUnit
+from elasticdf.runtime.resource import Resource
 
 Value = Buffer | int
 

@@ -1,8 +1,8 @@
 """N boards as one resource: what an orchestrator's runtime offers, with its life cycle.
 
 Create, program, then memories, buffers and compute units, released before the next programming.
-None is the specification's NULL ("there is none"), an exception its failure. Refuses a buffer on
-another board than the compute unit it is given to.
+None is the specification's NULL ("there is none"), an exception its failure. A resource that failed
+refuses requests until it is recovered.
 """
 
 from __future__ import annotations
@@ -14,19 +14,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
-import numpy as np
-from numpy.typing import NDArray
-
 from elasticdf.artifact.axlf import Xclbin
 from elasticdf.artifact.bitstream import Directive, platform_name, platform_version
 from elasticdf.artifact.deployment import Deployment
 from elasticdf.artifact.manifest import Manifest
 from elasticdf.artifact.opening import Binary
-from elasticdf.artifact.sections import Ip, IpType
+from elasticdf.artifact.sections import IpType
 from elasticdf.errors import UserError
-from elasticdf.runtime.board import Argument, Board, BoardBuffer, Run
+from elasticdf.runtime.board import Board, Run
 from elasticdf.runtime.failures import BoardError
-from elasticdf.runtime.memory import Place, Topology
+from elasticdf.runtime.memory import Topology
+from elasticdf.runtime.objects import ComputeUnit, Memory
 from elasticdf.runtime.vnx import link_down_error, ports_down, set_up_network
 
 WATCH_SECONDS = 0.25
@@ -35,125 +33,6 @@ WATCH_SECONDS = 0.25
 _POLL_SECONDS = 0.02
 
 log = logging.getLogger(__name__)
-
-
-class Memory:
-    """A bank of one of the boards."""
-
-    def __init__(self, resource: Resource, index: int, place: Place) -> None:
-        self._resource = resource
-        self.index = index
-        self.place = place
-
-    @property
-    def kind(self) -> str:
-        """``DDR``, ``HBM``, ..."""
-        return self.place.kind
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return self.place.size
-
-    def create_buffer(self, size: int) -> Buffer | None:
-        """Return a buffer of so many bytes, or None where the bank has no room."""
-        board = self._resource.boards[self.place.board]
-        memory = board.allocate(self.place.index, size)
-        return None if memory is None else Buffer(self._resource, self.place, memory)
-
-
-class Buffer:
-    """Memory on a board with its two copies, to and from the host."""
-
-    def __init__(self, resource: Resource, place: Place, memory: BoardBuffer) -> None:
-        self._resource = resource
-        self.place = place
-        self.memory = memory
-        resource.count_object(1)
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return self.memory.size
-
-    @property
-    def view(self) -> NDArray[np.uint8]:
-        """The host's side; see `elasticdf.runtime.board.BoardBuffer`."""
-        return self.memory.view
-
-    def copy_to_board(self, data: NDArray[np.uint8]) -> None:
-        """Copy bytes from the host to the buffer's start."""
-        self._check(data)
-        self.view[: data.size] = data.reshape(-1)
-        self.memory.to_board()
-
-    def copy_to_host(self, data: NDArray[np.uint8]) -> None:
-        """Copy bytes from the buffer's start to the host."""
-        self._check(data)
-        self.memory.to_host()
-        data.reshape(-1)[:] = self.view[: data.size]
-
-    def _check(self, data: NDArray[np.uint8]) -> None:
-        if data.size > self.size:
-            raise UserError(f"a buffer of {self.size} bytes cannot exchange {data.size} bytes")
-
-    def release(self) -> None:
-        """Give the memory back."""
-        self.memory.release()
-        self._resource.count_object(-1)
-
-
-class ComputeUnit:
-    """A compute unit of one of the boards."""
-
-    def __init__(self, resource: Resource, board: int, ip: Ip, banks: dict[int, int]) -> None:
-        self._resource = resource
-        self._ip = ip
-        self._banks = banks
-        self.board = board
-        resource.count_object(1)
-
-    @property
-    def name(self) -> str:
-        """Name of the compute unit on its board."""
-        return self._ip.compute_unit
-
-    def resolve(self, arguments: Sequence[Buffer | int]) -> tuple[Argument, ...]:
-        """Check arguments in call order and return what the board takes.
-
-        Raises:
-            UserError: A buffer lies on another board, or in a bank the unit is not linked to.
-        """
-        return tuple(self._argument(at, value) for at, value in enumerate(arguments))
-
-    def start(self, arguments: Sequence[Argument]) -> Run:
-        """Start it with resolved arguments.
-
-        Raises:
-            BoardError: The board failed.
-        """
-        board = self._resource.boards[self.board]
-        return board.start(self._ip.kernel, self._ip.compute_unit, arguments)
-
-    def _argument(self, position: int, value: Buffer | int) -> Argument:
-        if isinstance(value, int):
-            return value
-        if value.place.board != self.board:
-            raise UserError(
-                f"compute unit {self.name} is on board {self.board}, the buffer for its argument "
-                f"{position} is on board {value.place.board}; use a memory of board {self.board}"
-            )
-        bank = self._banks.get(position)
-        if bank is not None and bank != value.place.index:
-            raise UserError(
-                f"compute unit {self.name}, argument {position}: it is linked to memory {bank} of "
-                f"board {self.board}, the buffer is in memory {value.place.index}"
-            )
-        return value.memory
-
-    def release(self) -> None:
-        """Give the compute unit up."""
-        self._resource.count_object(-1)
 
 
 class Resource:
@@ -343,12 +222,13 @@ class Resource:
             raise link_down_error(down[0])
 
     def _lost_frames(self) -> dict[int, int]:
-        if self._deployment is None or not self._deployment.links:
-            return {}
+        """Return the frames lost on each link, by its id; only receiving boards are asked."""
+        links = self._deployment.links if self._deployment else ()
+        receiving = sorted({link.target_board for link in links})
         return {
             count.link: count.lost_frames
-            for board in self.boards
-            for count in board.link_counts()
+            for number in receiving
+            for count in self._by_id[number].link_counts()
             if not count.sending
         }
 

@@ -20,7 +20,8 @@ from elasticdf.artifact.manifest import HostComputation, Manifest
 from elasticdf.artifact.opening import Artifact, open_artifact
 from elasticdf.errors import UserError
 from elasticdf.runtime.board import Board
-from elasticdf.runtime.emulated.board import EmulatedBoard, Switch
+from elasticdf.runtime.emulated.board import EmulatedBoard
+from elasticdf.runtime.emulated.switch import Switch
 from elasticdf.runtime.host import Array, HostModelRunner, frames_from
 from elasticdf.runtime.images import read_images
 from elasticdf.runtime.packing import Bytes, frame_bytes, pack, unpack

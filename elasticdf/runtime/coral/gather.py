@@ -17,8 +17,8 @@ from elasticdf.errors import ElasticDFError
 from elasticdf.runtime.accelerator import Lane, Value
 from elasticdf.runtime.coral.cube import Cube
 from elasticdf.runtime.coral.pool import BufferPool
+from elasticdf.runtime.objects import Buffer
 from elasticdf.runtime.packing import frame_bytes
-from elasticdf.runtime.resource import Buffer
 
 SMALL_BYTES = 1 << 18
 """Of a request's largest array; larger ones are run alone."""

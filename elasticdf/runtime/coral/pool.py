@@ -12,7 +12,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from elasticdf.runtime.resource import Buffer
+from elasticdf.runtime.objects import Buffer
 
 MOST_BYTES = 512 << 20
 _MOST_IDENTITIES = 4096

@@ -22,9 +22,10 @@ from elasticdf.runtime.coral.cube import Cube, CubeFolder
 from elasticdf.runtime.coral.gather import SMALL_BYTES, Gatherer, Job
 from elasticdf.runtime.coral.pool import BufferPool, Stamp, WriteCounter
 from elasticdf.runtime.coral.protocol import ArrayArgument, Request, RequestArgument, ScalarArgument
+from elasticdf.runtime.objects import Buffer
 from elasticdf.runtime.packing import frame_bytes
 from elasticdf.runtime.pipeline import Step, run_steps
-from elasticdf.runtime.resource import Buffer, Resource
+from elasticdf.runtime.resource import Resource
 
 MOST_FRAMES = 1 << 20
 

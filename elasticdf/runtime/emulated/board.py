@@ -30,6 +30,7 @@ from elasticdf.runtime.emulated.allocator import BankAllocator
 from elasticdf.runtime.emulated.cable import Faults
 from elasticdf.runtime.emulated.channel import Channel
 from elasticdf.runtime.emulated.machine import Window
+from elasticdf.runtime.emulated.switch import Switch
 from elasticdf.runtime.failures import BoardError
 
 ANSWER_SECONDS = 60.0
@@ -40,28 +41,6 @@ _EMULATED_CELSIUS = 40.0
 _WORDS_PER_MESSAGE = 256
 
 log = logging.getLogger(__name__)
-
-
-class Switch:
-    """Joins the network ports of emulated boards: every end can reach every other."""
-
-    def __init__(self) -> None:
-        self._ends: dict[EmulatedBoard, tuple[int, ...]] = {}
-        self._lock = threading.Lock()
-
-    def plug(self, board: EmulatedBoard, ends: tuple[int, ...]) -> None:
-        """Replace a board's cable ends and tell every board."""
-        with self._lock:
-            self._ends[board] = ends
-            everyone = [end for others in self._ends.values() for end in others]
-            for other, own in self._ends.items():
-                if own and other.failure is None:
-                    other.call("plug", peers=everyone)
-
-    def unplug(self, board: EmulatedBoard) -> None:
-        """Forget a board."""
-        with self._lock:
-            self._ends.pop(board, None)
 
 
 class EmulatedBuffer:

@@ -13,8 +13,9 @@ import numpy as np
 
 from elasticdf.runtime.emulated.cable import WIRE_HEADER, Cable
 from elasticdf.runtime.emulated.headers import DATA_START, read_headers
-from elasticdf.runtime.emulated.link import Receiver, Train, Transmitter
+from elasticdf.runtime.emulated.receiver import Receiver, Train
 from elasticdf.runtime.emulated.registers import CmacRegisters, NetworkLayerRegisters, SocketRow
+from elasticdf.runtime.emulated.transmitter import Transmitter
 from elasticdf.runtime.vnx_registers import PortInstances
 
 RECEIVE_BUFFER_BYTES = 48 << 10

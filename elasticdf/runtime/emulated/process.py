@@ -21,8 +21,8 @@ from elasticdf.errors import UserError
 from elasticdf.runtime.emulated.cable import Faults
 from elasticdf.runtime.emulated.channel import Channel
 from elasticdf.runtime.emulated.kernels import Transfer
-from elasticdf.runtime.emulated.link import Receiver
 from elasticdf.runtime.emulated.machine import ArenaMemory, Machine, Window
+from elasticdf.runtime.emulated.receiver import Receiver
 from elasticdf.runtime.failures import BoardError
 
 log = logging.getLogger(__name__)

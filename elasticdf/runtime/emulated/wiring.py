@@ -36,9 +36,11 @@ from elasticdf.runtime.emulated.kernels import (
     run_output,
     run_segment,
 )
-from elasticdf.runtime.emulated.link import LinkCounters, Receiver, Transmitter
+from elasticdf.runtime.emulated.link import LinkCounters
 from elasticdf.runtime.emulated.network import NetworkPort
+from elasticdf.runtime.emulated.receiver import Receiver
 from elasticdf.runtime.emulated.registers import RegisterFile
+from elasticdf.runtime.emulated.transmitter import Transmitter
 from elasticdf.runtime.vnx_registers import port_instances
 
 TICK_SECONDS = 0.02
@@ -209,7 +211,7 @@ class Wiring:
                 except UserError as error:
                     self._report({"op": "failed", "run": number, "text": str(error)})
                 else:
-                    self._report({"op": "done", "run": number, "lost": self.lost_frames()})
+                    self._report({"op": "done", "run": number})
 
         self._add_thread(f"DMA {stream.dma}", run)
 
@@ -251,14 +253,6 @@ class Wiring:
     def counters(self) -> dict[tuple[int, str], LinkCounters]:
         """Return the counters of every link end on this board, by link id and ``in``/``out``."""
         return {end: adapter.counters for end, adapter in self.links.items()}
-
-    def lost_frames(self) -> list[tuple[int, int]]:
-        """Return the frames lost on each link that ends here, by link id."""
-        return [
-            (link, adapter.counters.lost_frames)
-            for (link, _), adapter in self.links.items()
-            if isinstance(adapter, Receiver)
-        ]
 
     def close(self) -> None:
         """End every thread."""
