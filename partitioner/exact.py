@@ -27,6 +27,12 @@ from partitioner.walks import Ground, Walk
 _GENERAL_SIZE = 1_500
 """Items times regions times options times replicas up to which the general model is tried."""
 
+_MOST_WALKS = 3_000
+"""Walks tried for one pipeline: unlike the time limit, the same on every machine."""
+
+_TINY_SIZE = 200
+"""Size up to which the general model is the quickest way to the proof."""
+
 _QUICK_WALKS = 200
 """Walks tried without side costs to get a first answer."""
 
@@ -80,17 +86,33 @@ def solve(problem: Problem, options: SolverOptions, *, first: Placement | None =
     best.offer(first)
     if best.placement is None:
         best.offer(construct(problem))
-    ground = Ground(problem=problem)
-    if ground.is_tree and len(ground.backbone) > 1:
-        if ground.least_weight is not None:
-            best.raise_bound(problem.replicas * ground.least_weight)
-        if problem.replicas == 1:
-            _Pipeline(ground, best, options, clock).run()
-        elif not best.closed:
-            _several(ground, best, options, clock)
+    if problem.size <= _TINY_SIZE:
+        _general(best, options, clock)
+        return _solution(best, options, clock)
+    _by_walks(best, options, clock)
     if not best.closed:
         _general(best, options, clock)
     return _solution(best, options, clock)
+
+
+def solve_by_walks(problem: Problem, options: SolverOptions) -> Solution:
+    """Return what walks alone find and prove; `solve` adds the general model where that helps."""
+    clock, best = Clock(options.time_limit), Best(problem)
+    best.offer(construct(problem))
+    _by_walks(best, options, clock)
+    return _solution(best, options, clock)
+
+
+def _by_walks(best: Best, options: SolverOptions, clock: Clock) -> None:
+    problem = best.problem
+    ground = Ground(problem=problem)
+    if not ground.is_tree or len(ground.backbone) < 2 or ground.least_weight is None:
+        return
+    best.raise_bound(problem.replicas * ground.least_weight)
+    if problem.replicas == 1:
+        _Pipeline(ground, best, options, clock).run()
+    elif not best.closed:
+        _several(ground, best, options, clock)
 
 
 def _solution(best: Best, options: SolverOptions, clock: Clock) -> Solution:
@@ -132,6 +154,7 @@ class _Pipeline:
     best: Best
     options: SolverOptions
     clock: Clock
+    _seen: int = 0
     _fixed: Problem = field(init=False)
     _exact: bool = field(init=False)
 
@@ -164,10 +187,12 @@ class _Pipeline:
         self._first_answer()
         side_arcs = len(self.ground.problem.arcs) > len(self.ground.backbone) - 1
         total, proven = least, True
-        while total < self.best.cost and self.clock.left() > 0 and total < least * 2 + 8:
+        # Heavier walks pass some link three times; the walk model may want them, cuts do not.
+        heaviest = 2 * sum(link.cost for link in self.ground.problem.links)
+        while total < min(self.best.cost, heaviest + 1) and not self._spent():
             for weight in range(least, total + 1) if side_arcs else (total,):
                 proven &= self._try(weight, total - weight) and self._exact
-                if self.best.cost <= total or self.clock.left() <= 0:
+                if self.best.cost <= total or self._spent():
                     break
             if proven and self.best.cost > total:
                 self.best.raise_bound(total + 1)
@@ -182,8 +207,14 @@ class _Pipeline:
             if self.ground.canonical((walk,)) and self.best.offer(self._nested(walk, 0)):
                 return
 
+    def _spent(self) -> bool:
+        return self._seen > _MOST_WALKS or self.clock.left() <= 0
+
     def _walks(self, weight: int) -> Iterator[Walk]:
         for walk in self.ground.walks(weight):
+            self._seen += 1
+            if self._spent():
+                return
             if self.ground.canonical((walk,)):
                 yield walk
 
@@ -191,14 +222,12 @@ class _Pipeline:
         """Try every walk of a weight; return whether all that failed are proven to fail."""
         proven = True
         for walk in self._walks(weight):
-            if self.clock.left() <= 0:
-                return False
             placement = self._nested(walk, extra)
             if self.best.offer(placement) and self.best.cost <= weight + extra:
                 return proven
             if placement is None and parse(self.ground, walk) is None:
                 proven = False
-        return proven
+        return proven and not self._spent()
 
     def _nested(self, walk: Walk, extra: int) -> Placement | None:
         visit = parse(self.ground, walk)
@@ -247,7 +276,8 @@ def _several(ground: Ground, best: Best, options: SolverOptions, clock: Clock) -
         return
     total, proven = problem.replicas * least, True
     known: dict[tuple[Walk, ...], bool | None] = {}
-    while total < best.cost and clock.left() > 0:
+    heaviest = problem.replicas * 2 * sum(link.cost for link in problem.links)
+    while total < min(best.cost, heaviest + 1) and clock.left() > 0:
         for walks in _walk_sets(ground, total, least):
             if clock.left() <= 0:
                 return

@@ -182,12 +182,14 @@ class Nest:
         if furthest < start:
             return None
         if first:
-            if furthest < size or (self.closed and start >= size):
+            if furthest < size:
                 return None
             end = size
-        elif furthest >= size:
+        elif furthest >= size and not self.closed:
             end = size
         else:
+            # On a closed walk the last item is kept for the first region.
+            furthest = min(furthest, size - 1) if self.closed else furthest
             end = next(
                 (
                     cut

@@ -70,6 +70,16 @@ class Solution:
         }
 
 
+    def to_text(self) -> str:
+        """Return the same for people, in one line."""
+        if self.cost is None:
+            return f"{self.outcome or 'no answer'} after {self.seconds:.2f} s with {self.solver}"
+        return (
+            f"{self.outcome}: crossing cost {self.cost.value:g}, at least {self.cost.bound:g} "
+            f"(gap {self.cost.gap:.1%}), {self.seconds:.2f} s with {self.solver}"
+        )
+
+
 def proof_from_below(value: float, bound: float) -> Proof:
     """Return the certificate of a cost to be minimised; the gap is relative to the value."""
     bound = min(bound, value)

@@ -7,9 +7,12 @@ through one function that rounds, checks the rounding and checks every row.
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import version
@@ -268,6 +271,10 @@ class _Highs(pulp.HiGHS):  # type: ignore[misc]  # PuLP is untyped
         self._variables = variables
         self._start = start
 
+    def createAndConfigureSolver(self, lp: Any) -> None:  # noqa: N802  # PuLP's name
+        with _quiet():
+            super().createAndConfigureSolver(lp)
+
     def callSolver(self, lp: Any) -> None:  # noqa: N802  # PuLP's name
         if self._start is not None:
             first = highspy.HighsSolution()
@@ -277,6 +284,23 @@ class _Highs(pulp.HiGHS):  # type: ignore[misc]  # PuLP is untyped
             first.col_value = values
             lp.solverModel.setSolution(first)
         super().callSolver(lp)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep HiGHS from printing its licence, which it does when first made, whatever its options.
+
+    Standard output belongs to results.
+    """
+    sys.stdout.flush()
+    saved = os.dup(1)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
 
 
 def _solve_with_highs(model: Model, seed: int, seconds: float, relaxed: bool, gap: float) -> Answer:
