@@ -16,7 +16,8 @@ def _arguments(parser: ArgumentParser) -> None:
 
 def _demo(options: Namespace, report: Report) -> CommandResult:
     shown = demonstrate(options.output, report)
-    return CommandResult(document=shown.plan.to_json(), text=shown.to_text())
+    plans = {"fastest": shown.fastest.plan.to_json(), "cut": shown.cut.plan.to_json()}
+    return CommandResult(document=plans, text=shown.to_text())
 
 
 DEMO = Command(
