@@ -25,7 +25,7 @@ from elasticdf.runtime.board import Board, Run
 from elasticdf.runtime.failures import BoardError
 from elasticdf.runtime.memory import Topology
 from elasticdf.runtime.objects import ComputeUnit, Memory
-from elasticdf.runtime.vnx import link_down_error, ports_down, set_up_network
+from elasticdf.runtime.vnx import LivePort, link_down_error, live_ports, ports_down, set_up_network
 
 WATCH_SECONDS = 0.25
 """How often a waiting request looks at links and progress."""
@@ -48,6 +48,8 @@ class Resource:
         self.stall_seconds = stall_seconds
         self._binaries: tuple[Binary, ...] = ()
         self._deployment: Deployment | None = None
+        self._ids: tuple[int, ...] = ()
+        self._ports: tuple[LivePort, ...] = ()
         self._topology = Topology(())
         self._objects = 0
         self._lock = threading.Lock()
@@ -119,11 +121,13 @@ class Resource:
             for job in jobs:
                 job.result()
         self._topology = Topology.of(binary.xclbin.memories for binary in binaries)
-        self._set_up_network()
+        xclbins = {n: binary.xclbin for n, binary in zip(self._ids, binaries, strict=True)}
+        self._ports = live_ports(self._deployment, self._by_id, xclbins)
+        self._begin_life()
 
-    def _set_up_network(self) -> None:
-        if self._deployment is not None:
-            set_up_network(self._deployment, self._by_id, self._xclbins)
+    def _begin_life(self) -> None:
+        """Set the network up and forget what failed before."""
+        set_up_network(self._ports)
         self._lost = self._lost_frames()
         self._failure = None
         self.generation += 1
@@ -131,11 +135,6 @@ class Resource:
     @property
     def _by_id(self) -> dict[int, Board]:
         return dict(zip(self._ids, self.boards, strict=True))
-
-    @property
-    def _xclbins(self) -> dict[int, Xclbin]:
-        xclbins = (binary.xclbin for binary in self._binaries)
-        return dict(zip(self._ids, xclbins, strict=True))
 
     def create_memory(self, index: int) -> Memory | None:
         """Return the memory with an index over all boards.
@@ -215,9 +214,7 @@ class Resource:
 
     def look_at_links(self) -> None:
         """Fail if a MAC sees no link."""
-        if self._deployment is None:
-            return
-        down = ports_down(self._deployment, self._by_id, self._xclbins)
+        down = ports_down(self._ports)
         if down:
             raise link_down_error(down[0])
 
@@ -273,7 +270,7 @@ class Resource:
             except BoardError:
                 for board in self.boards:
                     board.reset()
-                self._set_up_network()
+                self._begin_life()
 
     def close(self) -> None:
         """Give the boards up."""

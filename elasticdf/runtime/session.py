@@ -22,6 +22,7 @@ from elasticdf.errors import UserError
 from elasticdf.runtime.board import Board
 from elasticdf.runtime.emulated.board import EmulatedBoard
 from elasticdf.runtime.emulated.switch import Switch
+from elasticdf.runtime.failures import BoardError
 from elasticdf.runtime.host import Array, HostModelRunner, frames_from
 from elasticdf.runtime.images import read_images
 from elasticdf.runtime.packing import Bytes, frame_bytes, pack, unpack
@@ -189,8 +190,10 @@ class Session:
                     done += batch.stop - batch.start
                     if progress is not None:
                         progress(done, len(data))
-            except BaseException:
+            except BaseException as error:
                 pool.shutdown(wait=False, cancel_futures=True)
+                if not isinstance(error, BoardError):  # Ctrl-C: do not wait for what is under way
+                    self.resource.fail(BoardError("the run was interrupted"))
                 raise
         return result
 

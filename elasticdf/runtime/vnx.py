@@ -8,7 +8,8 @@ hardware with fewer sockets than the deployment needs.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from elasticdf.artifact.axlf import Xclbin
 from elasticdf.artifact.deployment import Deployment, NetworkPort
@@ -37,23 +38,45 @@ _RSFEC_OFF = (("rsfec_config_enable", 0), ("rsfec_config_ind_corr", 0))
 _RESET_PULSE = (("reset", 0xC000_0000), ("reset", 0))
 
 
-def set_up_network(
-    deployment: Deployment, boards: Mapping[int, Board], binaries: Mapping[int, Xclbin]
-) -> None:
-    """Configure every network port and wait for the links.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LivePort:
+    """A network port of a programmed board.
 
-    Args:
-        deployment: Addresses, sockets and peers.
-        boards: By board id, all programmed.
-        binaries: By board id.
+    Attributes:
+        port: What it is to be.
+        board: Where it is.
+        units: The compute units behind it.
+    """
+
+    port: NetworkPort
+    board: Board
+    units: PortInstances
+
+
+def live_ports(
+    deployment: Deployment | None, boards: Mapping[int, Board], binaries: Mapping[int, Xclbin]
+) -> tuple[LivePort, ...]:
+    """Return the network ports in use, with their registers found by name.
 
     Raises:
-        UserError: A binary lacks the network layer or has too few sockets.
+        UserError: A binary lacks the network layer or the MAC of a port.
+    """
+    return tuple(
+        LivePort(port=port, board=boards[port.board], units=_units(binaries[port.board], port))
+        for port in (deployment.ports if deployment else ())
+    )
+
+
+def set_up_network(ports: Sequence[LivePort]) -> None:
+    """Configure every network port and wait for the links.
+
+    Raises:
+        UserError: A network layer has too few sockets.
         BoardError: A register does not keep what was written, or a link stays down.
     """
-    for port in deployment.ports:
-        _set_up_port(boards[port.board], port, _units(binaries[port.board], port))
-    _wait_for_links(deployment, boards, binaries)
+    for live in ports:
+        _set_up_port(live.board, live.port, live.units)
+    _wait_for_links(ports)
 
 
 def _units(binary: Xclbin, port: NetworkPort) -> PortInstances:
@@ -158,15 +181,9 @@ def _read_back(board: Board, port: NetworkPort, words: Iterable[Word]) -> None:
             )
 
 
-def ports_down(
-    deployment: Deployment, boards: Mapping[int, Board], binaries: Mapping[int, Xclbin]
-) -> tuple[NetworkPort, ...]:
-    """Return the network ports in use whose MAC sees no link."""
-    return tuple(
-        port
-        for port in deployment.ports
-        if not _link_is_up(boards[port.board], _units(binaries[port.board], port).cmac)
-    )
+def ports_down(ports: Sequence[LivePort]) -> tuple[NetworkPort, ...]:
+    """Return the network ports whose MAC sees no link."""
+    return tuple(live.port for live in ports if not _link_is_up(live.board, live.units.cmac))
 
 
 def _link_is_up(board: Board, cmac: Instance) -> bool:
@@ -175,11 +192,9 @@ def _link_is_up(board: Board, cmac: Instance) -> bool:
     return bool(board.read((status,))[0] & RX_LINK)
 
 
-def _wait_for_links(
-    deployment: Deployment, boards: Mapping[int, Board], binaries: Mapping[int, Xclbin]
-) -> None:
+def _wait_for_links(ports: Sequence[LivePort]) -> None:
     end = time.monotonic() + LINK_SECONDS
-    while down := ports_down(deployment, boards, binaries):
+    while down := ports_down(ports):
         if time.monotonic() >= end:
             raise link_down_error(down[0])
         time.sleep(_POLL_SECONDS)
