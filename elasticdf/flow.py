@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,7 @@ from codegen.project.emit import ProjectOptions, project
 from codegen.segmentation import folded
 from codegen.segments.emit import segment_model, whole_model
 from elasticdf import folding, frontend
-from elasticdf.artifact import install as repository
-from elasticdf.artifact import oci
 from elasticdf.artifact.deployment import Deployment
-from elasticdf.artifact.inspect import Inspection
-from elasticdf.artifact.inspect import inspect as inspect_path
-from elasticdf.artifact.lint import LintReport
-from elasticdf.artifact.lint import lint as lint_artifact
 from elasticdf.artifact.manifest import Loader
 from elasticdf.artifact.opening import open_artifact
 from elasticdf.costs.calibrate import Calibration
@@ -43,12 +36,14 @@ from elasticdf.costs.profile_file import to_toml
 from elasticdf.costs.reports import built_model, read_report
 from elasticdf.errors import InfeasibleError, TimeLimitError, UserError
 from elasticdf.hardware.cluster import AutoTarget, Cluster, parse_target
-from elasticdf.hardware.load import board_names, load_board
+from elasticdf.hardware.load import load_board
 from elasticdf.ir import Graph
 from elasticdf.layers.kind import FpgaPart, fpga_part
 from elasticdf.placed import hops_of
 from elasticdf.progress import Report
 from elasticdf.records import encode
+from elasticdf.report.page import page, write_page
+from elasticdf.report.record import PlanReport, read_plan_report
 from elasticdf.rundir import (
     DEPLOYMENT,
     MANIFEST,
@@ -62,9 +57,6 @@ from elasticdf.rundir import (
     sha256,
     write_project,
 )
-from elasticdf.runtime.coral.server import ServeReport
-from elasticdf.runtime.coral.server import serve as serve_artifacts
-from elasticdf.runtime.doctor import DoctorReport, examine
 from elasticdf.runtime.mlperf.benchmark import MlperfOptions, MlperfReport, run_mlperf
 from elasticdf.runtime.run import RunReport, read_input, run_artifact
 from elasticdf.simulation import Hop, SimulationResult, size_fifos
@@ -432,11 +424,6 @@ def _save(path: Path, outputs: NDArray[np.generic]) -> None:
     _write(path, buffer.getvalue())
 
 
-def lint(artifact: Path, loader: str | None) -> LintReport:
-    """Return every way in which an artifact would fail to load or run."""
-    return lint_artifact(artifact, None if loader is None else Loader(loader))
-
-
 def solve(snapshot: Path, options: SolverOptions) -> Solution:
     """Solve a saved problem: ours, or a ``partition-instance/1`` file.
 
@@ -452,65 +439,15 @@ def solve(snapshot: Path, options: SolverOptions) -> Solution:
     return solution
 
 
-def boards() -> list[dict[str, Any]]:
-    """Return every known board in JSON values."""
-    return [encode(load_board(name)) for name in board_names()]
-
-
-def networks() -> list[dict[str, Any]]:
-    """Return every reference network in JSON values."""
-    return [network.to_json() for network in models.ZOO.values()]
-
-
-def export_network(name: str, output: Path | None, seed: int) -> Path:
-    """Write a reference network as a QONNX file and return its path.
+def report(directory: Path, output: Path) -> PlanReport:
+    """Draw the page of a project folder and return the record behind it.
 
     Raises:
-        UserError: There is no such network, or the file cannot be written.
+        UserError: The folder holds no plan, or the page cannot be written.
     """
-    path = output or Path(f"{name}.onnx")
-    models.export(name, path, seed)
-    return path
-
-
-def inspect(path: Path) -> Inspection:
-    """Return what is in a plan, a binary or an artifact."""
-    return inspect_path(path)
-
-
-def install(artifact: Path, root: Path) -> repository.Installed:
-    """Lay an artifact into a local repository."""
-    return repository.install(artifact, root)
-
-
-def list_installed(root: Path) -> repository.Listing:
-    """Return what a local repository holds."""
-    return repository.installed(root)
-
-
-def remove(checksum: str, root: Path) -> repository.Installed:
-    """Take an artifact out of a local repository."""
-    return repository.remove(checksum, root)
-
-
-def export_oci(artifact: Path, layout: Path) -> oci.Layout:
-    """Write an artifact as an OCI layout."""
-    return oci.export_oci(artifact, layout)
-
-
-def import_oci(layout: Path, output: Path) -> oci.Layout:
-    """Rebuild an artifact from an OCI layout, byte for byte."""
-    return oci.import_oci(layout, output)
-
-
-def doctor() -> DoctorReport:
-    """Return what this machine has and lacks."""
-    return examine()
-
-
-def serve(artifacts: tuple[Path, ...], root: Path, ready: Callable[[ServeReport], None]) -> None:
-    """Serve artifacts to the orchestrator's client until interrupted."""
-    serve_artifacts(artifacts, root, ready)
+    record = read_plan_report(directory)
+    write_page(page(record), output)
+    return record
 
 
 def mlperf(

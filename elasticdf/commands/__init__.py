@@ -9,6 +9,7 @@ from elasticdf.commands.demo import DEMO
 from elasticdf.commands.knowledge import BOARDS, DOCTOR, NETWORKS
 from elasticdf.commands.models import CALIBRATE, ESTIMATE
 from elasticdf.commands.planning import PARTITION, SOLVE
+from elasticdf.commands.report import REPORT
 from elasticdf.commands.running import MLPERF, RUN, SERVE
 from elasticdf.commands.simulation import SIMULATE
 
@@ -17,6 +18,7 @@ COMMANDS: tuple[Command, ...] = (
     PARTITION,
     SOLVE,
     SIMULATE,
+    REPORT,
     BUILD,
     PACKAGE,
     INSPECT,
