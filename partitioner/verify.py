@@ -69,12 +69,11 @@ def measure(problem: Problem, placement: Placement) -> Loads:
 
 def violations(problem: Problem, placement: Placement) -> tuple[str, ...]:
     """Return one sentence per broken rule; empty for a valid placement."""
-    shape = tuple(_shape(problem, placement))
+    shape = tuple(_shape(problem, placement)) or tuple(_routes(problem, placement))
     if shape:
-        return shape
+        return shape  # loads of routes that do not exist cannot be counted
     loads = measure(problem, placement)
     return (
-        *_routes(problem, placement),
         *_capacities(problem, loads),
         *_links(problem, loads),
         *_groups(problem, placement),
