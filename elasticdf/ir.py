@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 from elasticdf.errors import InternalError, UserError
 
-AttributeValue: TypeAlias = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
+AttributeValue: TypeAlias = (
+    int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
+)
 """Values FINN's op attributes take."""
 
 _INTEGER = re.compile(r"(?P<sign>U?)INT(?P<bits>[1-9]\d?)")

@@ -5,7 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from elasticdf import flow
+from elasticdf.artifact.inspect import inspect
+from elasticdf.artifact.install import install, installed, remove
+from elasticdf.artifact.lint import lint
+from elasticdf.artifact.manifest import Loader
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.progress import Report
 
@@ -16,7 +19,7 @@ def _path(parser: ArgumentParser) -> None:
 
 def _inspect(options: Namespace, report: Report) -> CommandResult:
     del report
-    found = flow.inspect(options.path)
+    found = inspect(options.path)
     return CommandResult(document=found.to_json(), text=found.to_text())
 
 
@@ -29,7 +32,8 @@ def _lint_arguments(parser: ArgumentParser) -> None:
 
 def _lint(options: Namespace, report: Report) -> CommandResult:
     report("reading")
-    findings = flow.lint(options.artifact, options.loader)
+    loader = None if options.loader is None else Loader(options.loader)
+    findings = lint(options.artifact, loader)
     return CommandResult(
         document=findings.to_json(),
         text=findings.to_text(),
@@ -50,13 +54,13 @@ def _install_arguments(parser: ArgumentParser) -> None:
 
 def _install(options: Namespace, report: Report) -> CommandResult:
     report("installing")
-    installed = flow.install(options.artifact, options.root)
-    return CommandResult(document=installed.to_json(), text=installed.to_text())
+    entry = install(options.artifact, options.root)
+    return CommandResult(document=entry.to_json(), text=entry.to_text())
 
 
 def _list(options: Namespace, report: Report) -> CommandResult:
     del report
-    listing = flow.list_installed(options.root)
+    listing = installed(options.root)
     return CommandResult(document=listing.to_json(), text=listing.to_text())
 
 
@@ -67,7 +71,7 @@ def _remove_arguments(parser: ArgumentParser) -> None:
 
 def _remove(options: Namespace, report: Report) -> CommandResult:
     del report
-    removed = flow.remove(options.checksum, options.root)
+    removed = remove(options.checksum, options.root)
     return CommandResult(document=removed.to_json(), text=f"removed {removed.to_text()}")
 
 

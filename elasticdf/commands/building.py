@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from elasticdf import flow
+from elasticdf.artifact.oci import export_oci, import_oci
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.errors import UserError
 from elasticdf.progress import Report
@@ -45,7 +46,7 @@ def _package(options: Namespace, report: Report) -> CommandResult:
     if options.from_oci is not None:
         if options.directory is not None or options.output is None:
             raise UserError("--from-oci rebuilds an artifact: give -o OUT and no project folder")
-        layout = flow.import_oci(options.from_oci, options.output)
+        layout = import_oci(options.from_oci, options.output)
         return CommandResult(document=layout.to_json(), text=layout.to_text())
     if options.directory is None:
         raise UserError("package needs a project folder, or --from-oci with -o OUT")
@@ -60,7 +61,7 @@ def _package(options: Namespace, report: Report) -> CommandResult:
     )
     if options.oci is not None:
         report("writing the OCI layout")
-        flow.export_oci(packed.folder, options.oci)
+        export_oci(packed.folder, options.oci)
     return CommandResult(document=packed.to_json(), text=packed.to_text())
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from elasticdf import flow
+import models
 from elasticdf.commands.arguments import whole_number
 from elasticdf.commands.command import Command, CommandResult
+from elasticdf.hardware.load import board_names, load_board
 from elasticdf.progress import Report
+from elasticdf.records import encode
+from elasticdf.runtime.doctor import examine
 from elasticdf.table import table
 
 
@@ -18,7 +21,7 @@ def _no_arguments(parser: ArgumentParser) -> None:
 
 def _boards(options: Namespace, report: Report) -> CommandResult:
     del options, report
-    boards = flow.boards()
+    boards = [encode(load_board(name)) for name in board_names()]
     rows = [
         (
             board["name"],
@@ -47,9 +50,10 @@ def _network_arguments(parser: ArgumentParser) -> None:
 def _networks(options: Namespace, report: Report) -> CommandResult:
     if options.action == "export":
         report(f"building {options.name}")
-        path = flow.export_network(options.name, options.output, options.seed)
+        path = options.output or Path(f"{options.name}.onnx")
+        models.export(options.name, path, options.seed)
         return CommandResult(document={"file": str(path)}, text=f"wrote {path}")
-    networks = flow.networks()
+    networks = [network.to_json() for network in models.ZOO.values()]
     rows = [
         (
             entry["name"],
@@ -69,7 +73,7 @@ def _networks(options: Namespace, report: Report) -> CommandResult:
 def _doctor(options: Namespace, report: Report) -> CommandResult:
     del options
     report("looking around")
-    seen = flow.doctor()
+    seen = examine()
     rows = [(f.topic, f.what, f.status.value, f.found, f.remedy) for f in seen.findings]
     return CommandResult(
         document=seen.to_json(),

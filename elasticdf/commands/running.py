@@ -11,7 +11,7 @@ from elasticdf import flow
 from elasticdf.commands.arguments import existing_file, positive_number, positive_seconds
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.progress import Report
-from elasticdf.runtime.coral.server import ServeReport
+from elasticdf.runtime.coral.server import ServeReport, serve
 from elasticdf.runtime.mlperf.benchmark import MlperfOptions, Scenario
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def _serve(options: Namespace, report: Report) -> CommandResult:
         log.info("serving on %s", answering.socket)
         served.append(answering)
 
-    flow.serve(tuple(options.artifact), options.root, ready)
+    serve(tuple(options.artifact), options.root, ready)
     return CommandResult(document=served[0].to_json(), text="stopped")
 
 
