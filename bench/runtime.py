@@ -30,7 +30,7 @@ NETWORK = "tfc-w1a1"
 BATCH = 64
 SECONDS = 3.0
 IMAGES = (64, 224, 224, 3)
-IN_FLIGHT = 8
+IN_FLIGHT = 24
 
 CLIENT = """
 import sys, time

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from elasticdf.artifact.deployment import Port
 from elasticdf.errors import ElasticDFError
@@ -34,13 +34,15 @@ class Job:
     Attributes:
         frames: Of the request.
         arrays: (array, offset of the slice) by argument.
-        done: Whether it is over.
+        wake: Set when the job is over, or when it is to lead a run.
+        leads: The jobs of the run it is to lead, itself first; empty if it is over.
         error: Why it failed.
     """
 
     frames: int
     arrays: Mapping[int, tuple[Cube, int]]
-    done: bool = False
+    wake: threading.Event = field(default_factory=threading.Event)
+    leads: tuple[Job, ...] = ()
     error: Exception | None = None
 
 
@@ -59,7 +61,7 @@ class Gatherer:
         self._inputs = inputs
         self._waiting: deque[Job] = deque()
         self._running = 0
-        self._change = threading.Condition()
+        self._lock = threading.Lock()
         self._pool = BufferPool()
 
     def serve(self, job: Job) -> None:
@@ -69,20 +71,22 @@ class Gatherer:
             UserError: An array became shorter, or a memory has no room.
             BoardError: A board or a link failed.
         """
-        with self._change:
+        with self._lock:
             self._waiting.append(job)
-            while not job.done and not self._leads(job):
-                self._change.wait()
-            batch = () if job.done else self._next_batch()
-        if batch:
-            self._run(batch)
+            self._appoint()
+        job.wake.wait()
+        if job.leads:
+            self._run(job.leads)
         if job.error is not None:
             raise job.error
 
-    def _leads(self, job: Job) -> bool:
-        """Whether the request is the first that waits and a run may start."""
-        free = self._running < _RUNS_UNDER_WAY
-        return free and bool(self._waiting) and self._waiting[0] is job
+    def _appoint(self) -> None:
+        """Let the first that waits lead a run, if one may start."""
+        if self._waiting and self._running < _RUNS_UNDER_WAY:
+            self._running += 1
+            leader = self._waiting[0]
+            leader.leads = self._next_batch()
+            leader.wake.set()
 
     def _next_batch(self) -> tuple[Job, ...]:
         largest = max(self._sizes.values())
@@ -91,8 +95,6 @@ class Gatherer:
         while self._waiting and (frames + self._waiting[0].frames) * largest <= _MOST_BYTES:
             batch.append(self._waiting.popleft())
             frames += batch[-1].frames
-        self._running += 1
-        self._change.notify_all()  # another may lead now
         return tuple(batch)
 
     def _run(self, batch: tuple[Job, ...]) -> None:
@@ -102,11 +104,11 @@ class Gatherer:
             for job in batch:
                 job.error = job.error or error
         finally:
-            with self._change:
-                for job in batch:
-                    job.done = True
+            with self._lock:
                 self._running -= 1
-                self._change.notify_all()
+                self._appoint()
+            for job in batch:
+                job.wake.set()
 
     def _compute(self, batch: Sequence[Job]) -> None:
         frames = sum(job.frames for job in batch)

@@ -41,17 +41,6 @@ def _sealed(words: Words) -> Words:
     return words | _crc(words.reshape(-1)).astype(np.uint64).reshape(words.shape) << np.uint64(56)
 
 
-def control_packet(
-    kind: PacketKind, *, frame: int, position: int, first: bool, fresh: bool
-) -> bytes:
-    """Return a packet without data, one beat long, without its wire header."""
-    word = (
-        kind | VERSION << 4 | fresh << 19 | first << 22
-        | (frame & 0xFFFF) << 24 | (position & 0xFFFF) << 40
-    )  # fmt: skip
-    return _sealed(np.array([word], "<u8")).tobytes().ljust(BEAT_BYTES, b"\0")
-
-
 @dataclass(frozen=True, slots=True)
 class FrameCut:
     """How a frame of a fixed size is cut into packets.

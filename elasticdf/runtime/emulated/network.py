@@ -12,7 +12,6 @@ import threading
 import numpy as np
 
 from elasticdf.runtime.emulated.cable import WIRE_HEADER, Cable
-from elasticdf.runtime.emulated.headers import DATA_START, read_headers
 from elasticdf.runtime.emulated.receiver import Receiver, Train
 from elasticdf.runtime.emulated.registers import CmacRegisters, NetworkLayerRegisters, SocketRow
 from elasticdf.runtime.emulated.transmitter import Transmitter
@@ -99,10 +98,9 @@ class NetworkPort:
         adapter.accept(train)
 
     def _pass_credits(self, adapter: Transmitter, train: Train) -> None:
-        rows, _ = train.split()
-        if rows.shape[1] >= DATA_START:
-            words = np.ascontiguousarray(rows[:, WIRE_HEADER.size : DATA_START]).view("<u8")[:, 0]
-            adapter.accept(read_headers(words))
+        for start in range(0, len(train.packets), train.size):
+            packet = train.packets[start : start + train.size]
+            adapter.accept(bytes(packet[WIRE_HEADER.size :]))
 
     def _row_of(self, packet: memoryview) -> int | None:
         """Return the lowest row that matches; ``valid`` is not looked at on receive."""

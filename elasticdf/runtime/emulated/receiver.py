@@ -16,15 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elasticdf.artifact.deployment import NetworkStream, Port
+from elasticdf.hardware import linkpacket
 from elasticdf.hardware.framing import BEAT_BYTES, MAX_DATA_BYTES
-from elasticdf.hardware.linkpacket import PacketKind, beats
+from elasticdf.hardware.linkpacket import (
+    FRAME_MODULUS,
+    POSITION_MODULUS,
+    Header,
+    PacketKind,
+    beats,
+)
 from elasticdf.runtime.emulated.cable import WIRE_HEADER
 from elasticdf.runtime.emulated.frames import ClosedError
 from elasticdf.runtime.emulated.headers import (
     DATA_START,
     FrameCut,
     Headers,
-    control_packet,
     read_headers,
     wire_size,
 )
@@ -246,13 +252,13 @@ class Receiver:
         prefix = self._prefix(self.row)
         if prefix is None:
             return
-        credit = prefix + control_packet(
-            PacketKind.CREDIT,
-            frame=self._frame,
-            position=self._position,
-            first=False,
+        header = Header(
+            kind=PacketKind.CREDIT,
+            frame=self._frame % FRAME_MODULUS,
+            position=self._position % POSITION_MODULUS,
             fresh=fresh,
         )
+        credit = prefix + linkpacket.pack(header)
         self._send(self.row, memoryview(credit), len(credit))
 
     def close(self) -> None:

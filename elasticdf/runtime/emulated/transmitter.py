@@ -9,15 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elasticdf.artifact.deployment import NetworkStream, Port
+from elasticdf.hardware import linkpacket
 from elasticdf.hardware.framing import BEAT_BYTES, MAX_DATA_BYTES
-from elasticdf.hardware.linkpacket import PacketKind, beats
+from elasticdf.hardware.linkpacket import (
+    FRAME_MODULUS,
+    POSITION_MODULUS,
+    Header,
+    PacketKind,
+    beats,
+)
 from elasticdf.runtime.emulated.cable import WIRE_HEADER
 from elasticdf.runtime.emulated.frames import Chunk, ClosedError
 from elasticdf.runtime.emulated.headers import (
     FULL_BEATS,
     FrameCut,
-    Headers,
-    control_packet,
     wire_size,
 )
 from elasticdf.runtime.emulated.link import LinkCounters, Prefix, SendPackets
@@ -122,20 +127,18 @@ class Transmitter:
             self._change.wait()
         raise ClosedError
 
-    def accept(self, headers: Headers) -> None:
-        """Take note of packets that came back on the row: credits, nothing else."""
-        for sound, kind, position in zip(
-            headers.sound.tolist(), headers.kind.tolist(), headers.position.tolist(), strict=True
-        ):
-            if not sound or kind != PacketKind.CREDIT:
-                self.counters.damaged += 1
-                continue
-            with self._change:
-                ahead = (position - self._done) & 0xFFFF
-                if ahead <= self._sent - self._done:
-                    self._done += ahead
-                    self._heard = time.monotonic()
-                    self._change.notify_all()
+    def accept(self, packet: bytes) -> None:
+        """Take note of a packet that came back on the row: a credit, nothing else."""
+        found = linkpacket.unpack(packet)
+        if found is None or found[0].kind is not PacketKind.CREDIT:
+            self.counters.damaged += 1
+            return
+        with self._change:
+            ahead = (found[0].position - self._done) & 0xFFFF
+            if ahead <= self._sent - self._done:
+                self._done += ahead
+                self._heard = time.monotonic()
+                self._change.notify_all()
 
     def tick(self) -> None:
         """Ask for news when credits stay away; called regularly."""
@@ -148,13 +151,13 @@ class Transmitter:
             self._heard = time.monotonic()
             prefix = self._prefix(self.row)
             if prefix is not None:
-                probe = prefix + control_packet(
-                    PacketKind.PROBE,
-                    frame=self._frame,
-                    position=self._sent,
+                header = Header(
+                    kind=PacketKind.PROBE,
+                    frame=self._frame % FRAME_MODULUS,
+                    position=self._sent % POSITION_MODULUS,
                     first=self._between,
-                    fresh=False,
                 )
+                probe = prefix + linkpacket.pack(header)
                 self._send(self.row, memoryview(probe), len(probe))
         finally:
             self._change.release()

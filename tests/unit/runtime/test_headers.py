@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from elasticdf.hardware import linkpacket
 from elasticdf.hardware.linkpacket import PacketKind
 from elasticdf.runtime.emulated.cable import WIRE_HEADER
-from elasticdf.runtime.emulated.headers import FrameCut, control_packet, read_headers, wire_size
+from elasticdf.runtime.emulated.headers import FrameCut, read_headers, wire_size
 
 PREFIX = bytes(range(WIRE_HEADER.size))
 
@@ -52,9 +52,3 @@ def test_what_the_codec_refuses_is_not_sound(word: bytes) -> None:
     payload = bytes(int(header.length[0]))
     packet = (word + payload).ljust(linkpacket.beats(len(payload)) * 64, b"\0")
     assert bool(header.sound[0]) == (linkpacket.unpack(packet) is not None)
-
-
-def test_control_packets_are_the_codecs() -> None:
-    made = control_packet(PacketKind.CREDIT, frame=65537, position=70000, first=False, fresh=True)
-    header = linkpacket.Header(kind=PacketKind.CREDIT, frame=1, position=4464, fresh=True)
-    assert made == linkpacket.pack(header)
