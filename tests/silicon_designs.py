@@ -20,7 +20,7 @@ from tests.truth import shared
 
 PART: FpgaPart = fpga_part("xczu28dr-ffvg1517-2-e")
 
-_TABLES = {
+TABLES = {
     "cnv_1w1a": "cnv_1w1a/shipped_bnnpynq_U250",
     "cnv_2w2a": "cnv_1w1a/shipped_bnnpynq_U250",
     "tfc_1w1a": "tfc_1w1a/shipped_bnnpynq_U250",
@@ -48,7 +48,7 @@ def built_designs() -> tuple[Built, ...]:
 
 def _built(entry: dict[str, Any]) -> Built:
     network = entry["same_network_in_truth"]
-    graph = _COMPLETIONS.get(network, lambda graph: graph)(graph_of(_TABLES[network]))
+    graph = COMPLETIONS.get(network, lambda graph: graph)(graph_of(TABLES[network]))
     if isinstance(entry["folding"], dict):
         graph = apply_folding(graph, entry["folding"])
     synth = entry["synth"]
@@ -142,7 +142,7 @@ def _without_uram(graph: Graph) -> Graph:
     )
 
 
-_COMPLETIONS = {
+COMPLETIONS = {
     "cnv_2w2a": _two_bit,
     "tfc_1w1a": _with_input_threshold,
     "mobilenet_v1_w4a4_septh/shipped_ZCU104": _without_uram,

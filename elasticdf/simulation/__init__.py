@@ -1,8 +1,8 @@
 """What the board will do: interval, latency, FIFO depths and deadlocks, without vendor tools.
 
 `simulate` runs a folded graph with its FIFOs, width converters, die crossings and links, event by
-event and exactly; `size_fifos` chooses depths. What each layer does when is in ``patterns``; what is
-assumed is in ``docs/simulation.md``.
+event and exactly; `size_fifos` chooses depths. What each layer does when is in ``patterns``; what
+is assumed is in ``docs/simulation.md``.
 """
 
 from elasticdf.simulation.hops import Hop

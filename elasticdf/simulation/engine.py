@@ -86,8 +86,8 @@ def run(
         waits=waits,
         written=written,
         read=read,
-        put=arrays[-2],
-        taken=arrays[-1],
+        put=arrays[-2].astype(np.int64, copy=False),
+        taken=arrays[-1].astype(np.int64, copy=False),
         rings=np.stack([arrays[-3], arrays[-5]], axis=1),
         events=int(events),
     )

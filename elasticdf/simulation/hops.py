@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from elasticdf.hardware.framing import (
     BEAT_BYTES,
@@ -62,24 +63,35 @@ def hop_processes(
 def _link_processes(
     hop: Hop, tensor: str, word_bytes: int, transfers: int
 ) -> tuple[tuple[Process, int, int], ...]:
-    ends = packet_ends(word_bytes, transfers)
-    last = np.zeros(transfers, np.uint16)
-    last[np.minimum(ends, transfers) - 1] = 1
-    payload = _payloads(word_bytes * transfers)
-    wire = np.array([packet_wire_bytes(size) for size in payload])
-    gaps = np.maximum(1, np.ceil(wire * hop.wire_cycles_per_byte)).astype(np.int32)
-    ones = np.ones(len(gaps), np.uint16)
-    first = np.zeros(transfers, np.uint16)
-    first[np.append(0, ends[:-1])] = 1
-    window = hop.window_packets
-    pack = table(np.ones(transfers), np.ones(transfers), last)
-    send = table(gaps, ones, ones, latency=hop.latency_cycles + int(gaps.max()), slots=window)
-    unpack = table(np.ones(transfers), first, np.ones(transfers), slots=1)
+    filled = np.minimum(
+        np.arange(1, packets(word_bytes * transfers) + 1) * MAX_DATA_BYTES, word_bytes * transfers
+    )
+    wire = np.array([packet_wire_bytes(size) for size in _payloads(word_bytes * transfers)])
+    cycles = np.maximum(1, np.ceil(wire * hop.wire_cycles_per_byte)).astype(np.int64)
+    # Packets that wait for the same transfer (one wider than a packet) are sent as one.
+    ends, group = np.unique(-(-filled // word_bytes), return_inverse=True)
+    gaps = np.bincount(group, weights=cycles).astype(np.int64)
+    whole = filled[np.searchsorted(group, np.arange(len(ends)), side="right") - 1] // word_bytes
+    full = np.zeros(transfers, np.uint16)
+    full[ends - 1] = 1
+    reads, writes = _unpacked(np.diff(whole, prepend=0))
+    each = np.ones(transfers, np.uint16)
+    sent = np.ones(len(gaps), np.uint16)
+    delay = hop.latency_cycles + int(gaps.max())
     named = f"{hop.name}:{tensor}"
+    pack = table(each, each, full)
+    send = table(gaps, sent, sent, latency=delay, slots=hop.window_packets)
+    unpack = table(np.ones(len(reads), np.int32), reads, writes, slots=1)
     return (
         (Process(name=f"{named}:pack", layer="", pattern=pack), 2, 1),
         (
-            Process(name=f"{named}:send", layer="", pattern=send, wire_bytes=int(wire.sum())),
+            Process(
+                name=f"{named}:send",
+                layer="",
+                pattern=send,
+                wire_bytes=int(wire.sum()),
+                packets=len(wire),
+            ),
             2,
             1,
         ),
@@ -87,14 +99,18 @@ def _link_processes(
     )
 
 
-def packet_ends(word_bytes: int, transfers: int) -> np.ndarray:
-    """Return, for each packet of a frame, how many transfers have begun when it is full.
+def _unpacked(complete: NDArray[np.int64]) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """Return reads and writes of the end that takes packets apart.
 
-    A transfer that does not fit is split; it arrives with the packet that holds its last byte.
+    Args:
+        complete: Transfers whose last byte each packet brings, shape (packets,).
     """
-    count = packets(word_bytes * transfers)
-    filled = np.arange(1, count + 1) * MAX_DATA_BYTES
-    return np.minimum(-(-filled // word_bytes), transfers)
+    reads: list[int] = []
+    writes: list[int] = []
+    for count in complete.tolist():
+        reads += [1] + [0] * (count - 1)
+        writes += [1] * count if count else [0]
+    return np.array(reads, np.uint16), np.array(writes, np.uint16)
 
 
 def _payloads(frame_bytes: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from elasticdf.errors import UserError
 from elasticdf.frontend.stream_adapters import insert_width_converters
@@ -12,7 +12,7 @@ from elasticdf.layers import kind_of
 from elasticdf.simulation import windows
 from elasticdf.simulation.hops import Hop, hop_processes
 from elasticdf.simulation.patterns import buffered_patterns, pattern_of
-from elasticdf.simulation.process import Channel, MOST_PORTS, Net, Pattern, Process, table
+from elasticdf.simulation.process import MOST_PORTS, Channel, Net, Pattern, Process, table
 
 WIRE_LATENCY = 1
 """Cycles from a process's output register to the next one's input."""
@@ -90,7 +90,7 @@ def build_net(
         UserError: A layer has no rule, a stream carries another number of transfers than its
             consumer takes, or ``depths`` or ``hops`` name an unknown tensor.
     """
-    graph = insert_width_converters(graph)
+    graph = _with_converters(graph)
     builder = _Builder()
     given = dict(depths or {})
     crossing = dict(hops or {})
@@ -112,6 +112,17 @@ def build_net(
     )
     _check_counts(net)
     return net
+
+
+def _with_converters(graph: Graph) -> Graph:
+    """Return the graph with width converters; its own layers keep their names."""
+    names = {layer.outputs: layer.name for layer in graph}
+    converted = insert_width_converters(graph)
+    layers = tuple(
+        replace(layer, name=names.get(layer.outputs, f"width:{layer.outputs[0]}"))
+        for layer in converted
+    )
+    return replace(converted, layers=layers)
 
 
 def _known(graph: Graph, names: Sequence[str]) -> None:

@@ -9,13 +9,12 @@ from elasticdf.simulation.engine import Times
 from elasticdf.simulation.process import Net
 
 
-def fullest(net: Net, times: Times, *, until: int | None = None) -> NDArray[np.int64]:
+def fullest(net: Net, times: Times) -> NDArray[np.int64]:
     """Return the depth each channel needs for the run to go exactly as it went; at least 1.
 
     Args:
         net: With channels without limits, so that every transfer is still recorded.
         times: Of its run.
-        until: Only transfers that had left their producer by then count; None for all.
     """
     found = np.ones(len(net.channels), np.int64)
     for i, channel in enumerate(net.channels):
@@ -23,11 +22,7 @@ def fullest(net: Net, times: Times, *, until: int | None = None) -> NDArray[np.i
         pattern = net.processes[channel.source].pattern
         put = times.put[start : start + min(length, times.written[i])]
         taken = times.taken[start : start + min(length, times.read[i])]
-        if until is None:
-            waiting = _held(put, taken) - pattern.slots
-        else:
-            arrived = put + pattern.latency
-            waiting = _held(arrived[arrived <= until], taken)
+        waiting = _held(put, taken) - pattern.slots
         found[i] = max(1, waiting)
     return found
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import lcm, prod
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from elasticdf.errors import UserError
 from elasticdf.ir import Layer
@@ -18,7 +20,9 @@ from elasticdf.layers import kind_of
 from elasticdf.simulation import windows
 from elasticdf.simulation.process import Pattern, table
 
-HLS_LATENCY = 5
+_Marks: TypeAlias = NDArray[np.uint16]
+
+HLS_LATENCY = 6
 """Cycles from the last input to the output of an HLS kernel's pipeline: port registers at both
 ends (2), multiply or compare, adder tree, threshold."""
 
@@ -141,7 +145,9 @@ def _max_pool(layer: Layer) -> Pattern:
     return _first_all_then(layer, down * width, width // across, height // down)
 
 
-def _from_mask(layer: Layer, reads: np.ndarray, writes: np.ndarray, repeat: int = 1) -> Pattern:
+def _from_mask(
+    layer: Layer, reads: NDArray[np.uint16], writes: NDArray[np.uint16], repeat: int = 1
+) -> Pattern:
     return table(np.ones(len(reads), np.int32), reads, writes, repeat=repeat, **_delays(layer))
 
 

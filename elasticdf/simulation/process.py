@@ -62,6 +62,7 @@ class Process:
         need: How many of the partner's events of the same frame must have happened one cycle
             before each event, int32, shape (events,); 0 means those of the frame before.
         wire_bytes: What it puts on a link per frame; 0 for what is no link.
+        packets: In as many packets.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Process:
     partner: int | None = None
     need: NDArray[np.int32] | None = None
     wire_bytes: int = 0
+    packets: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +119,9 @@ class Net:
 
 
 def table(
-    gap: NDArray[np.integer] | list[int],
-    reads: NDArray[np.integer] | list[int],
-    writes: NDArray[np.integer] | list[int],
+    gap: NDArray[np.generic] | list[int],
+    reads: NDArray[np.generic] | list[int],
+    writes: NDArray[np.generic] | list[int],
     **more: int,
 ) -> Pattern:
     """Return a pattern from plain numbers."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from elasticdf.errors import InternalError, UserError
 from elasticdf.ir import Graph
@@ -164,12 +165,12 @@ def _links(net: Net, times: Times, interval: Fraction) -> tuple[LinkTraffic, ...
             channel = next(n for n, c in enumerate(net.channels) if c.source == i)
             start, length = times.rings[channel]
             sent = times.put[start : start + min(length, times.written[channel])]
-            name, _, tensor = process.name.removesuffix(":send").partition(":")
+            name, _, tensor = process.name.removesuffix(":send").rpartition(":")
             found.append(
                 LinkTraffic(
                     name=name,
                     tensor=tensor,
-                    packets=len(gaps),
+                    packets=process.packets,
                     wire_bytes=process.wire_bytes,
                     load=float(int(gaps.sum()) / interval) if interval else 0.0,
                     burst=_burst(np.sort(sent), int(gaps.max())),
@@ -178,7 +179,7 @@ def _links(net: Net, times: Times, interval: Fraction) -> tuple[LinkTraffic, ...
     return tuple(found)
 
 
-def _burst(sent: np.ndarray, gap: int) -> int:
+def _burst(sent: NDArray[np.int64], gap: int) -> int:
     """Return the most packets that followed each other without a pause."""
     longest = current = 1
     for pause in np.diff(sent):

@@ -1,14 +1,14 @@
 """How deep the FIFOs are: as FINN sizes them, or as shallow as they can be.
 
 `finn_depths` follows FINN's own procedure (``set_fifo_depths.py``), because that is what a FINN
-build will have; `least_depths` finds depths that keep the interval of unlimited FIFOs, none of which
-can be made shallower alone. Both give depths by stream, `fifo_attributes` puts them in FINN's form.
+build will have; `least_depths` finds depths that keep the interval of unlimited FIFOs, none of
+which can be made shallower alone. Both give depths by stream; `fifo_attributes` puts them in FINN's
+form.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,18 +32,16 @@ STEADY_FRAMES = 6
 def finn_depths(graph: Graph, *, hops: Mapping[str, Sequence[Hop]] | None = None) -> dict[str, int]:
     """Return the depth of every stream's FIFO as FINN's simulation-based sizing chooses it.
 
-    FINN feeds inputs evenly over the slowest layer's estimated cycles into FIFOs without limit,
-    notes how full each becomes until one such period after the first output, and takes that; but
-    no more than a row of windows between a window generator and its matrix unit.
+    FINN feeds a few frames into FIFOs without limit, one per period of the slowest layer's
+    estimate, and takes how full each became; but no more than a row of windows between a window
+    generator and its matrix unit (``swg_exception``). Two frames fill a network with windows;
+    others get one for every second layer and stream.
     """
     net = build_net(graph, hops=hops, unlimited=True)
     slowest = max((kind_of(layer).cycles(layer) for layer in graph), default=1)
-    alone = run(net, frames=1)
-    end = int(alone.first[list(net.sinks), 0].max()) + slowest
-    throttled = _throttled(net, slowest)
-    times = run(throttled, frames=2 + end // max(slowest, 1))
-    observed = int(times.first[list(net.sinks), 0].max()) + slowest
-    depths = fullest(throttled, times, until=observed)
+    windows = any(layer.family == "ConvolutionInputGenerator" for layer in graph)
+    frames = 2 if windows else max(1, (len(net.processes) + len(net.channels)) // 2)
+    depths = fullest(net, run(net, frames=frames, period=slowest))
     rows = _window_rows(graph, net)
     return {
         channel.tensor: _finn_rounded(min(int(depth), rows.get(i, int(depth))))
@@ -57,16 +55,6 @@ def _finn_rounded(depth: int) -> int:
     if depth <= LEAST_DEPTH:
         return LEAST_DEPTH
     return max(depth, FINN_SHALLOWEST)
-
-
-def _throttled(net: Net, cycles: int) -> Net:
-    """Return the net with each frame fed evenly over that many cycles, rounded up per transfer."""
-    processes = list(net.processes)
-    for i in net.sources:
-        pattern = processes[i].pattern
-        gap = np.array([max(1, -(-cycles // pattern.events))], np.int32)
-        processes[i] = replace(processes[i], pattern=replace(pattern, gap=gap))
-    return replace(net, processes=tuple(processes))
 
 
 def _window_rows(graph: Graph, net: Net) -> dict[int, int]:
