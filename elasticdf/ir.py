@@ -14,7 +14,6 @@ from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import TypeAlias
 
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
@@ -442,10 +441,3 @@ class Graph:
     def with_layers(self, layers: Iterable[Layer]) -> Graph:
         """Return the graph with these layers in place of its own; tensors are kept."""
         return replace(self, layers=tuple(layers))
-
-    def to_networkx(self) -> nx.MultiDiGraph:
-        """Return the layers and arcs as a networkx graph (nodes are layer names)."""
-        graph = nx.MultiDiGraph()
-        graph.add_nodes_from(layer.name for layer in self.layers)
-        graph.add_edges_from((s.source, s.target, {"stream": s}) for s in self.arcs)
-        return graph
