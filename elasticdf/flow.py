@@ -217,6 +217,17 @@ class Partitioned:
         return "\n".join(lines)
 
 
+def plan(options: PartitionOptions, network: Network, report: Report) -> Plan:
+    """Decide folding and placement of a network that was read; nothing is written.
+
+    Raises:
+        UserError: The request cannot be understood.
+        InfeasibleError: Proven impossible.
+        TimeLimitError: No answer in time.
+    """
+    return search.plan(_request(options, network.graph, parse_target(options.target), report))
+
+
 def partition(options: PartitionOptions, report: Report) -> Partitioned:
     """Decide folding and placement, and write the build project.
 

@@ -6,6 +6,7 @@ from elasticdf.commands.artifacts import INSPECT, INSTALL, LINT, LIST, REMOVE
 from elasticdf.commands.building import BUILD, PACKAGE
 from elasticdf.commands.command import Command
 from elasticdf.commands.demo import DEMO
+from elasticdf.commands.explore import EXPLORE
 from elasticdf.commands.knowledge import BOARDS, DOCTOR, NETWORKS
 from elasticdf.commands.models import CALIBRATE, ESTIMATE
 from elasticdf.commands.planning import PARTITION, SOLVE
@@ -19,6 +20,7 @@ COMMANDS: tuple[Command, ...] = (
     SOLVE,
     SIMULATE,
     REPORT,
+    EXPLORE,
     BUILD,
     PACKAGE,
     INSPECT,

@@ -1,0 +1,135 @@
+"""Many plans of one network: what one more board, another mode or another clock would buy."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from elasticdf.commands.arguments import (
+    add_model,
+    add_solver,
+    as_argument,
+    frames_per_second,
+    whole_number,
+)
+from elasticdf.commands.command import Command, CommandResult
+from elasticdf.explore.engine import Engine
+from elasticdf.explore.grid import Point, grid, read_clocks, read_modes, read_targets
+from elasticdf.explore.result import Exploration, Row
+from elasticdf.explore.solve import Answer, Settings
+from elasticdf.explore.sweep import PAGE, Sweep, Told, explore
+from elasticdf.progress import Report
+from elasticdf.table import table
+
+_BAR = 30
+
+
+def _arguments(parser: ArgumentParser) -> None:
+    add_model(parser)
+    parser.add_argument(
+        "--targets",
+        required=True,
+        type=as_argument(read_targets),
+        metavar="LIST",
+        help="1..4xu280,u250,2xu50",
+    )
+    parser.add_argument("--modes", type=as_argument(read_modes), default="tmp", metavar="LIST|all")
+    parser.add_argument(
+        "--clock",
+        type=as_argument(read_clocks),
+        default="200MHz",
+        metavar="LIST",
+        help="150..300MHz (steps of 50 MHz), 150..300MHz:25MHz, 200MHz,250MHz",
+    )
+    parser.add_argument("--fps", type=_rates, default="max", metavar="N|max[,N...]")
+    parser.add_argument("--costs", default="calibrated", metavar="PROFILE")
+    add_solver(parser)
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--workers",
+        type=whole_number,
+        metavar="N",
+        help="local processes, one per core by default; 0: in this one",
+    )
+    where.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask scheduler")
+    parser.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="DIR", help="resumes what is there"
+    )
+
+
+def _rates(text: str) -> tuple[float | None, ...]:
+    return tuple(frames_per_second(part.strip()) for part in text.split(","))
+
+
+def _run(options: Namespace, report: Report) -> CommandResult:
+    report(f"reading {options.model}")
+    sweep = Sweep(
+        model=options.model,
+        points=grid(options.targets, options.modes, options.clock, options.fps),
+        output=options.output,
+        settings=Settings(
+            costs=options.costs,
+            solver=options.solver,
+            time_limit_seconds=options.time_limit,
+            seed=options.seed,
+        ),
+        engine=Engine(workers=options.workers, scheduler=options.scheduler),
+    )
+    result = explore(sweep, _teller(report, quiet=options.quiet))
+    return CommandResult(document=result.to_json(), text=_text(result, options.output))
+
+
+def _teller(report: Report, *, quiet: bool) -> Told:
+    """Return a bar for terminals, plain lines for pipes, nothing if quiet."""
+
+    def told(done: int, total: int, point: Point, answer: Answer) -> None:
+        words = f"{point.target} {point.mode} {point.clock_hz / 1e6:g} MHz: {answer.outcome}"
+        if sys.stderr.isatty():
+            full = _BAR * done // total
+            report(f"[{'#' * full}{'.' * (_BAR - full)}] {done}/{total}  {words}")
+        elif not quiet:
+            sys.stderr.write(f"{done}/{total} {words}\n")
+
+    return told
+
+
+def _text(result: Exploration, output: Path) -> str:
+    lines = [table(_COLUMNS, (_cells(row) for row in result.rows))]
+    if result.best is not None:
+        lines.append(f"fastest: {_name(result.rows[result.best])}")
+    if result.knee is not None:
+        lines.append(f"knee: {_name(result.rows[result.knee])}; beyond it boards buy less")
+    return "\n".join((*lines, f"page: {output / PAGE}"))
+
+
+_COLUMNS = ("no.", "target", "mode", "MHz", "outcome", "fps", "latency ms", "copies", "fullest")
+
+
+def _cells(row: Row) -> tuple[object, ...]:
+    asked = (row.number, row.point.target, row.point.mode.value, f"{row.point.clock_hz / 1e6:g}")
+    if row.frames_per_second is None:
+        return (*asked, row.outcome, "", "", "", "")
+    return (
+        *asked,
+        row.outcome,
+        f"{row.frames_per_second:.1f}",
+        f"{1e3 * (row.latency_seconds or 0):.3f}",
+        row.replicas,
+        f"{row.fullest or 0:.0%} of {row.fullest_resource}",
+    )
+
+
+def _name(row: Row) -> str:
+    return (
+        f"{row.point.target}, {row.point.mode}, {row.point.clock_hz / 1e6:g} MHz, "
+        f"{row.frames_per_second or 0:.1f} frames per second"
+    )
+
+
+EXPLORE = Command(
+    name="explore",
+    summary="plan a network over many targets, modes and clocks, and compare",
+    arguments=_arguments,
+    run=_run,
+)

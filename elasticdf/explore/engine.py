@@ -1,0 +1,111 @@
+"""Who computes the points: this process, local ones, or a Dask cluster that is already running.
+
+Points are pure, so a worker that dies costs time and nothing else: Dask gives its points to
+others, and the caller takes each answer once. Refuses to keep anything; see `store`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from elasticdf.errors import UserError
+from elasticdf.explore.grid import Point
+from elasticdf.explore.solve import Answer, Model, Outcome, Settings, solve
+
+_RETRIES = 3
+_CONNECT_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """Where to compute.
+
+    Attributes:
+        workers: Local processes; 0 computes here, without Dask; None takes one per core.
+        scheduler: Address of a running Dask scheduler, instead of local processes.
+    """
+
+    workers: int | None = None
+    scheduler: str | None = None
+
+
+def answers(
+    points: Sequence[Point], model: Model, settings: Settings, engine: Engine
+) -> Iterator[tuple[Point, Answer]]:
+    """Yield every point with its answer, once, as they come.
+
+    Raises:
+        UserError: Dask is not installed, or the scheduler does not answer.
+    """
+    if not points:
+        return
+    if engine.workers == 0 and engine.scheduler is None:
+        for point in points:
+            yield point, solve(point, model, settings)
+        return
+    yield from _distributed(points, model, settings, engine)
+
+
+def _distributed(
+    points: Sequence[Point], model: Model, settings: Settings, engine: Engine
+) -> Iterator[tuple[Point, Answer]]:
+    distributed = _distributed_library()
+    with ExitStack() as stack:
+        client = _client(distributed, engine, len(points), stack)
+        shipped = client.scatter(model, broadcast=engine.scheduler is None, hash=False)
+        futures = {
+            client.submit(solve, point, shipped, settings, pure=False, retries=_RETRIES): point
+            for point in points
+        }
+        for future in distributed.as_completed(list(futures), loop=client.loop):
+            yield futures[future], _answer(future)
+
+
+def _answer(future: Any) -> Answer:
+    error = future.exception()
+    if error is None:
+        found: Answer = future.result()
+        return found
+    return Answer(outcome=Outcome.FAILED, reason=f"its workers died: {error!r:.300}")
+
+
+def _client(distributed: Any, engine: Engine, points: int, stack: ExitStack) -> Any:
+    if engine.scheduler is not None:
+        try:
+            client = distributed.Client(
+                engine.scheduler, timeout=_CONNECT_SECONDS, set_as_default=False
+            )
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(
+                f"no Dask scheduler answers at {engine.scheduler!r:.100}; "
+                "start one with: dask scheduler, and give its address, as in tcp://host:8786"
+            ) from error
+        return stack.enter_context(client)
+    cluster = stack.enter_context(
+        distributed.LocalCluster(
+            n_workers=min(engine.workers or os.cpu_count() or 1, points),
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs="ERROR",
+        )
+    )
+    return stack.enter_context(distributed.Client(cluster, set_as_default=False))
+
+
+def _distributed_library() -> Any:
+    try:
+        import distributed
+    except ImportError as error:
+        raise UserError(
+            "explore over several processes needs Dask: pip install 'elasticdf[explore]', "
+            "or give --workers 0"
+        ) from error
+    for name in ("distributed", "distributed.scheduler", "distributed.nanny", "distributed.core"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # a worker's death is no news to users
+    return distributed
