@@ -72,10 +72,6 @@ class Shares:
                 self._busy[chosen] -= 1
 
 
-def _is_count(argument: Argument) -> bool:
-    return not argument.is_array
-
-
 def _plain_type(text: str) -> str:
     return text.removeprefix("unsigned ").removeprefix("u")
 
@@ -159,7 +155,7 @@ class LaneAccelerator:
             for at, (described, given) in enumerate(
                 zip(self._arguments, request.arguments, strict=True)
             )
-            if _is_count(described)
+            if not described.is_array
         }
         frames = _frames(self.name, next(iter(scalars.values()), 1)) if self._ports else 1
         self._resource.recover()

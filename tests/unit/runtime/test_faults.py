@@ -19,7 +19,7 @@ from elasticdf.runtime.failures import BoardError
 from elasticdf.runtime.session import Session, open_session
 from tests.runtime_samples import Sample
 
-LONGEST_SECONDS = 20.0
+LONGEST_SECONDS = 40.0
 QSFP = 1
 
 

@@ -1,0 +1,119 @@
+"""Requests that wait together run together, and fail alone."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from elasticdf.artifact.bitstream import Argument
+from elasticdf.errors import UserError
+from elasticdf.runtime.coral.cube import CubeFolder
+from elasticdf.runtime.coral.gather import Gatherer, Job
+from elasticdf.runtime.failures import BoardError
+from tests.runtime_samples import Sample
+
+WIDTH = 16
+PORT = Sample(width=WIDTH).port("s_axis_0", "t")
+
+
+class FakeLane:
+    """Adds 1 to every byte; a run waits until it is let go."""
+
+    kernel = SimpleNamespace(
+        arguments=(Argument(type="uchar*"), Argument(type="uchar*"), Argument(type="uint"))
+    )
+
+    def __init__(self) -> None:
+        self.frames: list[int] = []
+        self.go = threading.Event()
+        self.started = threading.Semaphore(0)
+        self.error: Exception | None = None
+
+    def create_buffer(self, argument: int, size: int) -> Any:
+        memory = SimpleNamespace(to_board=lambda: None, to_host=lambda: None)
+        view = np.zeros(size, np.uint8)
+        return SimpleNamespace(size=size, view=view, memory=memory, release=lambda: None)
+
+    def run(self, values: list[Any]) -> None:
+        self.started.release()
+        assert self.go.wait(10)
+        inputs, outputs, frames = values
+        self.frames.append(frames)
+        if self.error is not None:
+            raise self.error
+        outputs.view[:] = inputs.view + 1
+
+
+def write_arrays(folder: Path, count: int) -> CubeFolder:
+    (folder / "client").mkdir()
+    for number in range(count):
+        (folder / "client" / f"in{number:04d}").write_bytes(bytes([number]) * WIDTH)
+        (folder / "client" / f"ou{number:04d}").write_bytes(bytes(WIDTH))
+    return CubeFolder(folder)
+
+
+def serve(gatherer: Gatherer, cubes: CubeFolder, number: int, said: dict[int, str]) -> None:
+    with (
+        cubes.open("client", f"in{number:04d}", 0, 0) as source,
+        cubes.open("client", f"ou{number:04d}", 0, WIDTH) as target,
+    ):
+        try:
+            gatherer.serve(Job(frames=1, arrays={0: (source, 0), 1: (target, 0)}))
+            said[number] = "done"
+        except (UserError, BoardError) as error:
+            said[number] = str(error)
+
+
+def run_together(folder: Path, lane: FakeLane, count: int, broken: int | None) -> dict[int, str]:
+    """Start requests one by one; two lead at once, the others wait until the lane is let go."""
+    cubes = write_arrays(folder, count)
+    if broken is not None:
+        (folder / "client" / f"in{broken:04d}").write_bytes(b"")
+    gatherer = Gatherer(lane, {0: PORT, 1: PORT}, frozenset({0}))
+    said: dict[int, str] = {}
+    threads = [
+        threading.Thread(target=serve, args=(gatherer, cubes, number, said))
+        for number in range(count)
+    ]
+    for number, thread in enumerate(threads):
+        thread.start()
+        if number < 2:
+            assert lane.started.acquire(timeout=10)
+    while len(gatherer._waiting) < count - 2:
+        pass
+    lane.go.set()
+    for thread in threads:
+        thread.join(10)
+    gatherer.close()
+    cubes.close()
+    return said
+
+
+def test_what_waits_runs_together(tmp_path: Path) -> None:
+    lane = FakeLane()
+    said = run_together(tmp_path, lane, 8, None)
+    assert said == dict.fromkeys(range(8), "done")
+    assert sorted(lane.frames) == [1, 1, 6]
+    for number in range(8):
+        found = (tmp_path / "client" / f"ou{number:04d}").read_bytes()
+        assert found == bytes([number + 1]) * WIDTH
+
+
+def test_an_array_that_fails_hurts_only_its_own_request(tmp_path: Path) -> None:
+    said = run_together(tmp_path, FakeLane(), 6, broken=4)
+    assert said.pop(4) == "an array became shorter while the request ran"
+    assert set(said.values()) == {"done"}
+
+
+@pytest.mark.parametrize("error", [BoardError("board 1: gone", board=1)])
+def test_a_run_that_fails_fails_all_of_it(tmp_path: Path, error: Exception) -> None:
+    lane = FakeLane()
+    lane.error = error
+    said = run_together(tmp_path, lane, 5, None)
+    assert set(said.values()) == {"board 1: gone"}
+    assert len(said) == 5
