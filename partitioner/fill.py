@@ -20,6 +20,10 @@ from partitioner.solution import Placement
 from partitioner.verify import violations
 
 
+_MOST_SPILLED = 0.15
+"""Share of the chain that may be left over after all regions were filled."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """An order of regions to fill.
@@ -37,17 +41,18 @@ class Order:
 
 
 def construct(problem: Problem) -> Placement | None:
-    """Return a valid placement, or None if none was found."""
+    """Return a valid placement, or None if none was found.
+
+    Tidy placements (every region holds one stretch of the chain) are tried in every order before
+    any is allowed to spill what is left over into gaps.
+    """
     table = RouteTable(problem=problem)
-    best: tuple[int, Placement] | None = None
-    for order in orders(problem):
-        placement = _along(problem, table, order)
-        if placement is None or violations(problem, placement):
-            continue
-        cost = sum(table.cost(route) for route in placement.routes)
-        if best is None or cost < best[0]:
-            best = cost, placement
-    return None if best is None else best[1]
+    for spill in (False, True):
+        for order in orders(problem):
+            placement = _along(problem, table, order, spill=spill)
+            if placement is not None and not violations(problem, placement):
+                return placement
+    return None
 
 
 def orders(problem: Problem) -> Iterator[Order]:
@@ -86,13 +91,14 @@ def _dies(problem: Problem, board: int, *, inwards: bool) -> tuple[int, ...]:
     return regions if inwards == towards_end else regions[::-1]
 
 
-def _along(problem: Problem, table: RouteTable, order: Order) -> Placement | None:
+def _along(problem: Problem, table: RouteTable, order: Order, *, spill: bool) -> Placement | None:
     once = tuple(range(len(problem.items)))
     chain: list[int] = []
     for replica in range(problem.replicas):
         chain += once[::-1] if order.turning and replica % 2 else once
-    laid = _Filling(problem, order).run(chain)
-    if len(laid[0]) < len(chain):
+    filling = _Filling(problem, order)
+    laid = filling.run(chain)
+    if len(laid[0]) < len(chain) and not (spill and filling.spill()):
         return None
     positions = [p // len(once) * len(once) + item for p, item in enumerate(chain)]
     regions, options = ([0] * len(chain), [0] * len(chain))
@@ -135,6 +141,46 @@ class _Filling:
             if not self._order.joined and following is not None:
                 self._leave(region, following)
         return self._regions, self._options
+
+    def spill(self) -> bool:
+        """Put what is left over into gaps, near where its producer sits; return whether it fits.
+
+        Every region is packed anew with the item added, so gaps in single resources are found.
+        """
+        chain = self._chain
+        left = range(len(self._regions), len(chain))
+        if len(left) > _MOST_SPILLED * len(chain):
+            return False
+        held: dict[int, list[int]] = {region: [] for region in self._order.regions}
+        for position, region in enumerate(self._regions):
+            held[region].append(position)
+        for position in left:
+            place = self._gap(held, position)
+            if place is None:
+                return False
+            region, choice = place
+            held[region].append(position)
+            self._regions.append(region)
+            self._options.append(0)
+            for other, option in zip(held[region], choice, strict=True):
+                self._options[other] = int(option)
+        return True
+
+    def _gap(self, held: dict[int, list[int]], position: int) -> tuple[int, Choice] | None:
+        last = self._regions[-1] if self._regions else self._order.regions[0]
+        board = self._problem.regions[last].board
+        starts = position % self._size == 0
+        near = sorted(held, key=lambda region: (abs(region - last), region))
+        for region in near:
+            same = self._problem.regions[region].board == board
+            if not (same or starts or self._order.joined):
+                continue
+            items = tuple(self._problem.items[self._chain[p]] for p in [*held[region], position])
+            room = Room(region=region, reserved=self._reserve(region))
+            choice = pack(room.loads(self._problem, items))
+            if choice is not None:
+                return region, choice
+        return None
 
     def _leave(self, region: int, following: int) -> None:
         """Forget the replica that was begun if the next region is on another board."""

@@ -16,6 +16,7 @@ from partitioner.problem import Item, Problem, Vector
 
 _ROUNDS = 60
 _REPAIRS = 40
+_PREFIX_ROUNDS = 40
 _SLACK = 1e-9
 
 Loads = NDArray[np.float64]
@@ -135,18 +136,33 @@ def _repair(loads: Loads, choice: Choice) -> Choice | None:
 def longest_prefix(loads: Loads) -> tuple[int, Choice]:
     """Return how many of the first items fit together, and how.
 
-    Bisection is exact as far as `pack` is: what fits keeps fitting when items are left out.
+    One pass over all items per price vector gives both a prefix that fits and one that cannot: the
+    prices then move towards the rows that end the prefix. What lies between is tried one by one.
     """
-    low, high = 0, len(loads)
+    count, _, rows = loads.shape
+    finite = np.where(np.isinf(loads), 1e6, loads)
+    everyone = np.arange(count)
+    prices = np.full(rows, 1.0 / rows)
+    low, high, step = 0, count, 1.0
     found: Choice = np.zeros(0, dtype=np.int64)
-    whole = pack(loads)
-    if whole is not None:
-        return len(loads), whole
-    while high - low > 1:
-        middle = (low + high) // 2
-        choice = pack(loads[:middle])
-        if choice is None:
-            high = middle
-        else:
-            low, found = middle, choice
+    for _ in range(_PREFIX_ROUNDS):
+        priced = finite @ prices
+        choice: Choice = priced.argmin(axis=1)
+        spent = np.cumsum(priced[everyone, choice])
+        high = min(high, int(np.searchsorted(spent, prices.sum() * (1 + 1e-9), side="right")))
+        usage = np.cumsum(finite[everyone, choice], axis=0)
+        fits = int(np.searchsorted(usage.max(axis=1), 1 + _SLACK, side="right"))
+        if fits > low:
+            low, found = fits, choice[:fits]
+        if low >= high:
+            break
+        end = usage[min(max(low, fits), count - 1)]
+        prices = prices * np.exp(step * np.clip((end - end.mean()) / end.max(), -1, 1))
+        prices = np.maximum(prices / prices.sum(), 1e-6)
+        step *= 0.93
+    while low < high:
+        further = pack(loads[: low + 1])
+        if further is None:
+            break
+        low, found = low + 1, further
     return low, found

@@ -69,7 +69,6 @@ class Solution:
             "options": [] if placement is None else list(placement.options),
         }
 
-
     def to_text(self) -> str:
         """Return the same for people, in one line."""
         if self.cost is None:
