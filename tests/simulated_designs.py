@@ -2,7 +2,7 @@
 
 What the reference material leaves open follows from numbers it states, never from the cycles that
 are predicted: FINN's published ``critical_path_cycles`` is met exactly by both CNV designs once
-their max pools are window generators with a Pool (as current FINN builds them), at one SIMD each.
+their max pools are window generators with a Pool, as newer FINN builds and folds them.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from elasticdf.folding import apply_folding
-from elasticdf.ir import DataType, Graph, Layer, Tensor
+from elasticdf.ir import Graph, Layer
 from elasticdf.layers import kind_of, with_defaults
+from elasticdf.simulation import pools_as_windows
 from tests.finn_tables import graph_of
 from tests.silicon_designs import COMPLETIONS, TABLES
 from tests.truth import shared
-
-_POOL_SIMD = {"cnv_1w1a": (2, 1), "cnv_2w2a": (1, 1)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +40,7 @@ def measured_designs() -> Iterator[Measured]:
         graph = COMPLETIONS.get(network, lambda graph: graph)(graph_of(TABLES[network]))
         if isinstance(entry["folding"], dict):
             graph = apply_folding(graph, entry["folding"])
-        graph = _pools_as_built(graph, _POOL_SIMD.get(network, ()))
+        graph = pools_as_windows(graph)
         if network == "zoo_kwsmlp_w3a3":
             graph = _with_input_threshold(graph)
         yield Measured(
@@ -58,65 +57,6 @@ def measured_designs() -> Iterator[Measured]:
 def summed_cycles(graph: Graph) -> int:
     """Return the sum FINN calls critical path in a chain."""
     return sum(kind_of(layer).cycles(layer) for layer in graph)
-
-
-def _pools_as_built(graph: Graph, simds: tuple[int, ...]) -> Graph:
-    layers: list[Layer] = []
-    tensors = dict(graph.tensors)
-    left = iter(simds)
-    for layer in graph:
-        if layer.family != "StreamingMaxPool":
-            layers.append(layer)
-            continue
-        windows, pool, tensor = _window_and_pool(layer, next(left))
-        tensors[tensor.name] = tensor
-        layers += [windows, pool]
-    return replace(graph, layers=tuple(layers), tensors=tensors)
-
-
-def _window_and_pool(layer: Layer, simd: int) -> tuple[Layer, Layer, Tensor]:
-    (height, width), (down, across) = layer.integers("ImgDim"), layer.integers("PoolDim")
-    channels, element = layer.integer("NumChannels"), layer.text("dataType")
-    size = (height // down, width // across)
-    tensor = Tensor(
-        name=f"{layer.outputs[0]}_windows",
-        shape=(1, *size, down * across * channels),
-        datatype=DataType.parse(element),
-    )
-    windows = Layer(
-        name=f"{layer.name}_windows",
-        op_type="ConvolutionInputGenerator_rtl",
-        attributes={
-            "ConvKernelDim": (down, across),
-            "IFMChannels": channels,
-            "IFMDim": (height, width),
-            "OFMDim": size,
-            "SIMD": simd,
-            "Stride": (down, across),
-            "Dilation": (1, 1),
-            "inputDataType": element,
-            "outputDataType": element,
-            "depthwise": 1,
-        },
-        inputs=layer.inputs,
-        outputs=(tensor.name,),
-    )
-    pool = Layer(
-        name=f"{layer.name}_pool",
-        op_type="Pool_hls",
-        attributes={
-            "Channels": channels,
-            "PE": simd,
-            "KernelSize": (down, across),
-            "Function": "MaxPool",
-            "OutImgDims": size,
-            "InputDataType": element,
-            "OutputDataType": element,
-        },
-        inputs=(tensor.name,),
-        outputs=layer.outputs,
-    )
-    return with_defaults(windows), with_defaults(pool), tensor
 
 
 def _with_input_threshold(graph: Graph) -> Graph:

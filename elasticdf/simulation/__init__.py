@@ -6,9 +6,11 @@ is assumed is in ``docs/simulation.md``.
 """
 
 from elasticdf.simulation.hops import Hop
+from elasticdf.simulation.pools import pools_as_windows
 from elasticdf.simulation.result import SimulationResult
 from elasticdf.simulation.simulate import simulate
 from elasticdf.simulation.sizing import fifo_attributes, finn_depths, least_depths
+from elasticdf.simulation.trace import trace_document
 
 __all__ = [
     "Hop",
@@ -16,8 +18,10 @@ __all__ = [
     "fifo_attributes",
     "finn_depths",
     "least_depths",
+    "pools_as_windows",
     "simulate",
     "size_fifos",
+    "trace_document",
 ]
 
 size_fifos = least_depths

@@ -15,7 +15,7 @@ from elasticdf.hardware.framing import (
     packets,
 )
 from elasticdf.layers.kind import padded
-from elasticdf.simulation.process import Process, table
+from elasticdf.simulation.process import Process, Traffic, table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +89,9 @@ def _link_processes(
                 name=f"{named}:send",
                 layer="",
                 pattern=send,
-                wire_bytes=int(wire.sum()),
-                packets=len(wire),
+                traffic=Traffic(
+                    link=hop.name, tensor=tensor, packets=len(wire), wire_bytes=int(wire.sum())
+                ),
             ),
             2,
             1,

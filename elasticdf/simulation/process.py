@@ -50,6 +50,23 @@ class Pattern:
         return int(np.count_nonzero(marks & np.uint16(1 << port))) * self.repeat
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What a stream puts on a link per frame.
+
+    Attributes:
+        link: Name of the hop.
+        tensor: The stream.
+        packets: Packets.
+        wire_bytes: In bytes, headers, gaps and all.
+    """
+
+    link: str
+    tensor: str
+    packets: int
+    wire_bytes: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Process:
     """One process.
@@ -61,8 +78,7 @@ class Process:
         partner: Index of a process it must keep in step with; None for none.
         need: How many of the partner's events of the same frame must have happened one cycle
             before each event, int32, shape (events,); 0 means those of the frame before.
-        wire_bytes: What it puts on a link per frame; 0 for what is no link.
-        packets: In as many packets.
+        traffic: What it puts on a link; None for what is no link.
     """
 
     name: str
@@ -70,8 +86,7 @@ class Process:
     pattern: Pattern
     partner: int | None = None
     need: NDArray[np.int32] | None = None
-    wire_bytes: int = 0
-    packets: int = 0
+    traffic: Traffic | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

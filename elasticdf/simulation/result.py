@@ -47,7 +47,7 @@ class LinkTraffic:
         packets: Per frame.
         wire_bytes: Per frame, headers, gaps and all.
         load: Share of the link's time this stream takes in the steady state.
-        burst: Most packets sent back to back.
+        burst: Most packets sent back to back, among the last that fit the receiver's window.
     """
 
     name: str
@@ -79,6 +79,16 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """When a process worked on a frame: cycles of its first and last event."""
+
+    process: str
+    frame: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulationResult:
     """The outcome.
 
@@ -96,6 +106,7 @@ class SimulationResult:
         layers: In graph order.
         streams: In graph order.
         links: Every stream on every link.
+        bars: When each process worked on each frame, for the trace.
     """
 
     network: str
@@ -110,6 +121,7 @@ class SimulationResult:
     layers: tuple[Activity, ...] = ()
     streams: tuple[StreamDepth, ...] = ()
     links: tuple[LinkTraffic, ...] = ()
+    bars: tuple[Bar, ...] = ()
 
     @property
     def frames_per_second(self) -> float:

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from elasticdf.errors import InternalError, UserError
 from elasticdf.ir import Graph
-from elasticdf.simulation.engine import Times, run
+from elasticdf.simulation.engine import NEVER, Times, run
 from elasticdf.simulation.hops import Hop
 from elasticdf.simulation.netlist import build_net
 from elasticdf.simulation.process import Net
 from elasticdf.simulation.result import (
     Activity,
+    Bar,
     LinkTraffic,
     SimulationResult,
     StreamDepth,
@@ -81,6 +82,7 @@ def report(graph: Graph, net: Net, times: Times, *, clock_hz: int, frames: int) 
         layers=_activities(graph, net, times, frames) if live else (),
         streams=_streams(net),
         links=_links(net, times, interval) if live else (),
+        bars=_bars(net, times),
     )
 
 
@@ -143,6 +145,15 @@ def _activities(graph: Graph, net: Net, times: Times, frames: int) -> tuple[Acti
     return tuple(found)
 
 
+def _bars(net: Net, times: Times) -> tuple[Bar, ...]:
+    return tuple(
+        Bar(process=process.name, frame=frame, first=int(first), last=int(last))
+        for process, firsts, lasts in zip(net.processes, times.first, times.last, strict=True)
+        for frame, (first, last) in enumerate(zip(firsts, lasts, strict=True))
+        if last != NEVER
+    )
+
+
 def _streams(net: Net) -> tuple[StreamDepth, ...]:
     return tuple(
         StreamDepth(
@@ -160,22 +171,23 @@ def _streams(net: Net) -> tuple[StreamDepth, ...]:
 def _links(net: Net, times: Times, interval: Fraction) -> tuple[LinkTraffic, ...]:
     found = []
     for i, process in enumerate(net.processes):
-        if process.wire_bytes:
-            gaps = process.pattern.gap
-            channel = next(n for n, c in enumerate(net.channels) if c.source == i)
-            start, length = times.rings[channel]
-            sent = times.put[start : start + min(length, times.written[channel])]
-            name, _, tensor = process.name.removesuffix(":send").rpartition(":")
-            found.append(
-                LinkTraffic(
-                    name=name,
-                    tensor=tensor,
-                    packets=process.packets,
-                    wire_bytes=process.wire_bytes,
-                    load=float(int(gaps.sum()) / interval) if interval else 0.0,
-                    burst=_burst(np.sort(sent), int(gaps.max())),
-                )
+        traffic = process.traffic
+        if traffic is None:
+            continue
+        gaps = process.pattern.gap
+        channel = next(n for n, c in enumerate(net.channels) if c.source == i)
+        start, length = times.rings[channel]
+        sent = times.put[start : start + min(length, times.written[channel])]
+        found.append(
+            LinkTraffic(
+                name=traffic.link,
+                tensor=traffic.tensor,
+                packets=traffic.packets,
+                wire_bytes=traffic.wire_bytes,
+                load=float(int(gaps.sum()) / interval) if interval else 0.0,
+                burst=_burst(np.sort(sent), int(gaps.max())),
             )
+        )
     return tuple(found)
 
 

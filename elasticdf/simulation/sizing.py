@@ -101,14 +101,13 @@ def least_net_depths(
     free = run(net, frames=frames)
     target = interval_of(net, free)
     paced = run(net, frames=frames, period=-(-target.numerator // target.denominator))
-    depths = fullest(net, paced)
+    depths = _within_hops(net, fullest(net, paced))
     if not _keeps(net, depths, frames, target):
-        depths = fullest(net, free)
-    fixed = np.array([channel.sized for channel in net.channels])
+        depths = _within_hops(net, fullest(net, free))
     spent = 0
     for i in _by_memory(net, depths):
         low, high = 1, int(depths[i])
-        while fixed[i] and low < high and spent < effort:
+        while net.channels[i].sized and low < high and spent < effort:
             middle = (low + high) // 2
             trial = depths.copy()
             trial[i] = middle
@@ -116,6 +115,15 @@ def least_net_depths(
             low, high = (low, middle) if _keeps(net, trial, frames, target) else (middle + 1, high)
         depths[i] = high
     return depths
+
+
+def _within_hops(net: Net, depths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the depths, those inside hops as they are."""
+    own = [
+        int(depth) if channel.sized or channel.depth is None else channel.depth
+        for depth, channel in zip(depths, net.channels, strict=True)
+    ]
+    return np.array(own, np.int64)
 
 
 def _by_memory(net: Net, depths: NDArray[np.int64]) -> list[int]:

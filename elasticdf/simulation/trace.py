@@ -8,37 +8,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from elasticdf.simulation.engine import NEVER, Times
-from elasticdf.simulation.process import Net
+from elasticdf.simulation.result import SimulationResult
 
 
-def trace_document(net: Net, times: Times, *, clock_hz: int) -> dict[str, Any]:
-    """Return the trace as a JSON document.
-
-    Args:
-        net: What ran.
-        times: Of the run.
-        clock_hz: Of the accelerator.
-    """
-    scale = 1e6 / clock_hz
-    events: list[dict[str, Any]] = [_named("process_name", 0, "accelerator")]
-    for row, process in enumerate(net.processes):
-        events.append(_named("thread_name", row, process.name))
-        events.extend(
-            {
-                "name": f"frame {frame}",
-                "ph": "X",
-                "pid": 0,
-                "tid": row,
-                "ts": round(int(first) * scale, 3),
-                "dur": round(int(last - first + 1) * scale, 3),
-            }
-            for frame, (first, last) in enumerate(
-                zip(times.first[row], times.last[row], strict=True)
-            )
-            if last != NEVER
-        )
-    return {"traceEvents": events, "displayTimeUnit": "ns", "otherData": {"clock_hz": clock_hz}}
+def trace_document(result: SimulationResult) -> dict[str, Any]:
+    """Return the trace as a JSON document."""
+    scale = 1e6 / result.clock_hz
+    rows = {name: row for row, name in enumerate(dict.fromkeys(b.process for b in result.bars))}
+    events = [_named("process_name", 0, result.network)]
+    events += [_named("thread_name", row, name) for name, row in rows.items()]
+    events += [
+        {
+            "name": f"frame {bar.frame}",
+            "ph": "X",
+            "pid": 0,
+            "tid": rows[bar.process],
+            "ts": round(bar.first * scale, 3),
+            "dur": round((bar.last - bar.first + 1) * scale, 3),
+        }
+        for bar in result.bars
+    ]
+    return {
+        "traceEvents": events,
+        "displayTimeUnit": "ns",
+        "otherData": {"clock_hz": result.clock_hz},
+    }
 
 
 def _named(kind: str, row: int, name: str) -> dict[str, Any]:

@@ -1,0 +1,184 @@
+"""Whole simulations: links, deadlocks, depths in FINN's form, traces, refusals."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from elasticdf.errors import UserError
+from elasticdf.hardware.framing import packets, wire_bits
+from elasticdf.ir import AttributeValue, DataType, Graph, Layer, Tensor
+from elasticdf.layers import with_defaults
+from elasticdf.simulation import (
+    Hop,
+    fifo_attributes,
+    finn_depths,
+    least_depths,
+    simulate,
+    trace_document,
+)
+
+CLOCK_HZ = 100_000_000
+CABLE = Hop(name="cable", latency_cycles=50, wire_cycles_per_byte=0.01)
+
+
+def _layer(
+    name: str, op_type: str, inputs: str, outputs: str, **attributes: AttributeValue
+) -> Layer:
+    return with_defaults(
+        Layer(
+            name=name,
+            op_type=op_type,
+            attributes=attributes,
+            inputs=tuple(inputs.split()),
+            outputs=tuple(outputs.split()),
+        )
+    )
+
+
+def _residual(rows: int = 6, channels: int = 4) -> Graph:
+    """A fork, a windowed convolution on one branch, nothing on the other, and their sum."""
+    size = (1, rows, rows)
+    plain = {"NumChannels": channels, "PE": channels, "inputDataType": "UINT4"}
+    layers = (
+        _layer(
+            "fork",
+            "DuplicateStreams_hls",
+            "in",
+            "a b",
+            **plain,
+            NumOutputStreams=2,
+            numInputVectors=size,
+        ),
+        _layer(
+            "pad",
+            "FMPadding_rtl",
+            "a",
+            "padded",
+            ImgDim=(rows, rows),
+            NumChannels=channels,
+            SIMD=channels,
+            inputDataType="UINT4",
+        ),
+        _layer(
+            "windows",
+            "ConvolutionInputGenerator_rtl",
+            "padded",
+            "windows",
+            ConvKernelDim=(3, 3),
+            IFMChannels=channels,
+            IFMDim=(rows + 2, rows + 2),
+            OFMDim=(rows, rows),
+            SIMD=channels,
+            Stride=(1, 1),
+            Dilation=(1, 1),
+            inputDataType="UINT4",
+            outputDataType="UINT4",
+        ),
+        _layer(
+            "matrix",
+            "MVAU_hls",
+            "windows",
+            "c",
+            MW=9 * channels,
+            MH=channels,
+            SIMD=channels,
+            PE=channels,
+            numInputVectors=size,
+            inputDataType="UINT4",
+            outputDataType="UINT4",
+            weightDataType="INT2",
+        ),
+        _layer("sum", "AddStreams_hls", "c b", "out", **plain, numInputVectors=size),
+    )
+    image = (1, rows, rows, channels)
+    shapes = {
+        "padded": (1, rows + 2, rows + 2, channels),
+        "windows": (1, rows, rows, 9 * channels),
+    }
+    tensors = {
+        name: Tensor(name=name, shape=shapes.get(name, image), datatype=DataType.parse("UINT4"))
+        for name in ("in", "a", "b", "padded", "windows", "c", "out")
+    }
+    return Graph(name="residual", layers=layers, tensors=tensors, inputs=("in",), outputs=("out",))
+
+
+def test_shallow_branch_of_a_residual_block_deadlocks() -> None:
+    result = simulate(_residual(12), clock_hz=CLOCK_HZ, depths={"b": 3})
+    assert not result.live
+    assert [str(wait) for wait in result.deadlock] == [
+        "fork waits for sum: b is full",
+        "sum waits for matrix: c is empty",
+        "matrix waits for windows: windows is empty",
+        "windows waits for windows:read: its buffer is empty",
+        "windows:read waits for pad: padded is empty",
+        "pad waits for fork: a is empty",
+    ]
+    assert result.frames_per_second == 0.0
+
+
+def test_sized_depths_let_it_live_and_one_less_does_not_keep_the_interval() -> None:
+    graph = _residual()
+    depths = least_depths(graph)
+    best = simulate(graph, clock_hz=CLOCK_HZ, depths=depths)
+    assert best.live
+    for tensor, depth in depths.items():
+        if depth > 1:
+            worse = simulate(graph, clock_hz=CLOCK_HZ, depths={**depths, tensor: depth - 1})
+            assert not worse.live or worse.interval_cycles > best.interval_cycles
+
+
+def test_finns_depths_are_deep_enough_for_the_branch() -> None:
+    depths = finn_depths(_residual())
+    assert depths["b"] >= 12
+    assert simulate(_residual(), clock_hz=CLOCK_HZ, depths=depths).live
+
+
+def test_latency_on_one_branch_deepens_the_other() -> None:
+    graph = _residual()
+    far = least_depths(graph, hops={"a": (Hop(name="crossing", latency_cycles=20),)})
+    assert far["b"] > least_depths(graph)["b"]
+
+
+def test_depths_in_finns_form_reach_both_neighbours() -> None:
+    attributes = fifo_attributes(_residual(), {"b": 40})
+    assert attributes["fork"] == {"inFIFODepths": [2], "outFIFODepths": [2, 40]}
+    assert attributes["sum"]["inFIFODepths"] == [2, 40]
+
+
+@pytest.mark.parametrize(("rows", "channels"), [(6, 4), (40, 4), (6, 4000)])
+def test_link_carries_the_packets_the_framing_law_says(rows: int, channels: int) -> None:
+    graph = _residual(rows, channels)
+    result = simulate(graph, clock_hz=CLOCK_HZ, placement={"c": (CABLE,)}, frames=2)
+    (link,) = result.links
+    frame_bytes = rows * rows * -(-channels * 4 // 8)
+    assert (link.name, link.tensor) == ("cable", "c")
+    assert link.packets == packets(frame_bytes)
+    assert link.wire_bytes * 8 == wire_bits(frame_bytes * 8)
+    near = simulate(graph, clock_hz=CLOCK_HZ, frames=2)
+    assert result.latency_cycles >= near.latency_cycles + CABLE.latency_cycles
+
+
+def test_result_is_a_document_and_a_trace_opens() -> None:
+    graph = _residual()
+    result = simulate(graph, clock_hz=CLOCK_HZ, frames=2)
+    document = json.loads(json.dumps(result.to_json()))
+    assert document["schema"] == "elasticdf.simulation/1"
+    assert [entry["layer"] for entry in document["layers"]] == [layer.name for layer in graph]
+    trace = json.loads(json.dumps(trace_document(result)))
+    bars = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+    assert len(bars) == 2 * len({bar.process for bar in result.bars})
+    assert {"host:in", "windows:read", "sum"} <= {bar.process for bar in result.bars}
+    assert all(bar["dur"] > 0 for bar in bars)
+
+
+def test_unknown_streams_and_no_frames_are_refused() -> None:
+    with pytest.raises(UserError) as caught:
+        simulate(_residual(), clock_hz=CLOCK_HZ, depths={"d": 4})
+    assert str(caught.value) == (
+        "network residual has no stream 'd'; its streams start with in and end with out"
+    )
+    with pytest.raises(UserError) as caught:
+        simulate(_residual(), clock_hz=CLOCK_HZ, frames=0)
+    assert str(caught.value) == "0 frames cannot be simulated; at least 1 is needed"
