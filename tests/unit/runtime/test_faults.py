@@ -182,7 +182,7 @@ def _break_something(session: Session, choice: random.Random, *, networked: bool
 
 @pytest.mark.parametrize("mode", ["hw", "tmp", "sw"])
 def test_random_faults_never_give_a_wrong_answer(mode: str, tmp_path: Path) -> None:
-    _campaign(mode, 6, seed=1, folder=tmp_path)
+    _campaign(mode, 4, seed=1, folder=tmp_path)
 
 
 @pytest.mark.slow
