@@ -103,7 +103,7 @@ def _utilisation(assignments: tuple[Assignment, ...], board: Board) -> tuple[Uti
             board=b,
             die=die.name,
             resource=resource,
-            used=ADAPTERS
+            used=(ADAPTERS if resource == "lut" else 0)
             + sum(
                 getattr(a.resources, resource)
                 for a in assignments

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from elasticdf.commands.arguments import (
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.errors import InfeasibleError
 from elasticdf.progress import Report
+from elasticdf.report.floorplan import floorplan
 from partitioner.plan import Mode, Outcome
 from partitioner.solution import Solution
 from partitioner.solver import SolverOptions
@@ -88,7 +90,10 @@ def _partition(options: Namespace, report: Report) -> CommandResult:
         finn_steps=options.finn_steps,
     )
     result = flow.partition(request, report)
-    return CommandResult(document=result.plan.to_json(), text=result.to_text())
+    text = result.to_text()
+    if sys.stdout.isatty():
+        text = f"{floorplan(result.plan)}\n{text}"
+    return CommandResult(document=result.plan.to_json(), text=text)
 
 
 def _solve_arguments(parser: ArgumentParser) -> None:
