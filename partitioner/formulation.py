@@ -1,13 +1,14 @@
 """The general formulation: any links, any graph, any number of replicas.
 
-An item sits in a region with an option; every stream is a unit of flow from its producer's region to
-its consumer's over the links. One function per family of constraints, every row named. Weaker than
-walks on trees, but right everywhere.
+An item sits in a region with an option; every stream is a unit of flow from its producer's region
+to its consumer's over the links. One function per family of constraints, every row named. Weaker
+than walks on trees, but right everywhere.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -81,17 +82,8 @@ class Formulation:
             balance: list[Row] = [defaultdict(float) for _ in self.problem.regions]
             boards: Row = {}
             for number, link in enumerate(self.problem.links):
-                if not self.problem.usable(arc, link):
-                    continue
-                for forward in (True, False):
-                    index = self.model.binary(f"flow[{replica},{a},{number},{int(forward)}]")
-                    self._flow[replica, a, number, forward] = index
-                    near, far = link.regions if forward else link.regions[::-1]
-                    balance[near][index] += 1.0
-                    balance[far][index] -= 1.0
-                    self.model.charge({index: float(link.cost)})
-                    if link.kind is not CrossingKind.DIE:
-                        boards[index] = 0.5 if self._touches_hub(number) else 1.0
+                if self.problem.usable(arc, link):
+                    boards |= self._flows(replica, a, number, balance)
             for region, row in enumerate(balance):
                 for index, value in self._at(replica, arc.source, region, -1.0).items():
                     row[index] += value
@@ -101,6 +93,21 @@ class Formulation:
                     self.model.equal(f"flow[{replica},{a},{region}]", dict(row), 0.0)
             if boards and not self.problem.through_boards:
                 self.model.at_most(f"boards[{replica},{a}]", boards, 1.0)
+
+    def _flows(self, replica: int, a: int, number: int, balance: list[Row]) -> Row:
+        """Add an arc's two flows over a link; return what they count as board links."""
+        link = self.problem.links[number]
+        boards: Row = {}
+        for forward in (True, False):
+            index = self.model.binary(f"flow[{replica},{a},{number},{int(forward)}]")
+            self._flow[replica, a, number, forward] = index
+            near, far = link.regions if forward else link.regions[::-1]
+            balance[near][index] += 1.0
+            balance[far][index] -= 1.0
+            self.model.charge({index: float(link.cost)})
+            if link.kind is not CrossingKind.DIE:
+                boards[index] = 0.5 if self._touches_hub(number) else 1.0
+        return boards
 
     def _touches_hub(self, link: int) -> bool:
         return any(self.problem.regions[r].is_hub for r in self.problem.links[link].regions)
@@ -198,24 +205,25 @@ class Formulation:
         amounts: list[list[Row]] = [
             [defaultdict(float) for _ in self.problem.resources] for _ in self.problem.regions
         ]
-
-        def add(region: int, index: int, vector: Vector) -> None:
+        for region, index, vector in self._charges():
             for r, amount in enumerate(vector):
                 if amount:
                     amounts[region][r][index] += amount
-
-        for (_, j, region, v), index in self._sits.items():
-            add(region, index, self.problem.items[j].options[v].resources)
-        for number, index in self._used.items():
-            for end in self.problem.links[number].ends:
-                add(end.region, index, end.charge)
-        for (_, _, number, _), index in self._flow.items():
-            for end in self.problem.links[number].ends:
-                add(end.region, index, end.adapter)
-        for home, index in self._memory.items():
-            add(home, index, self.problem.regions[home].memory_charge)
         for region in self.problem.places:
             self._limit(region, [dict(row) for row in amounts[region]])
+
+    def _charges(self) -> Iterator[tuple[int, int, Vector]]:
+        """Yield (region, variable, resources it takes there)."""
+        for (_, j, region, v), index in self._sits.items():
+            yield region, index, self.problem.items[j].options[v].resources
+        for number, index in self._used.items():
+            for end in self.problem.links[number].ends:
+                yield end.region, index, end.charge
+        for (_, _, number, _), index in self._flow.items():
+            for end in self.problem.links[number].ends:
+                yield end.region, index, end.adapter
+        for home, index in self._memory.items():
+            yield home, index, self.problem.regions[home].memory_charge
 
     def _limit(self, region: int, amounts: list[Row]) -> None:
         record = self.problem.regions[region]

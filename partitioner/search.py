@@ -230,8 +230,8 @@ def _verdict(space: Space) -> ElasticDFError:
     if cause is None:
         if not _proven(space):
             return TimeLimitError(
-                f"no plan was found in {space.clock.spent():.0f} s, nor a proof that there is none; "
-                "raise --time-limit or give more room"
+                f"no plan was found in {space.clock.spent():.0f} s, nor a proof that there is "
+                "none; raise --time-limit or give more room"
             )
         conflict = explain.conflict(request, lambda r, names: _feasible(space, r, names))
         cause = Explanation(

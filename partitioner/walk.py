@@ -1,14 +1,15 @@
 """The strong formulation: items laid monotonically along given walks.
 
 ``g[j,k]`` is 1 if item j sits at stop k of its walk or later. It grows along the pipeline and falls
-along the walk, so the relaxation is almost integral. The cost of the main path of arcs is the weight
-of the walk; other arcs pay for every step between their ends. Whether walks are worth trying is
-decided in `partitioner.exact`.
+along the walk, so the relaxation is almost integral. The cost of the main path of arcs is the
+weight of the walk; other arcs pay for every step between their ends. Whether walks are worth trying
+is decided in `partitioner.exact`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -227,18 +228,23 @@ class WalkModel:
 
         for replica in range(len(self.walks)):
             if region in self.walks[replica]:
-                for j, item in enumerate(self.problem.items):
-                    if len(item.options) == 1:
-                        add(*self._at(replica, j, region), item.options[0].resources)
-                        continue
-                    for v, option in enumerate(item.options):
-                        index = self._option.get((replica, j, region, v))
-                        if index is not None:
-                            add({index: 1.0}, 0.0, option.resources)
+                for terms, constant, vector in self._items_at(replica, region):
+                    add(terms, constant, vector)
         self._add_ends(region, add)
         if region in self._memory:
             add({self._memory[region]: 1.0}, 0.0, self.problem.regions[region].memory_charge)
         return [dict(terms) for terms in amounts], fixed
+
+    def _items_at(self, replica: int, region: int) -> Iterator[tuple[Expression, float, Vector]]:
+        """Yield (terms, constant, resources) of every option of every item in a region."""
+        for j, item in enumerate(self.problem.items):
+            if len(item.options) == 1:
+                yield (*self._at(replica, j, region), item.options[0].resources)
+                continue
+            for v, option in enumerate(item.options):
+                index = self._option.get((replica, j, region, v))
+                if index is not None:
+                    yield {index: 1.0}, 0.0, option.resources
 
     def _add_ends(self, region: int, add: object) -> None:
         """Charge the ports a walk uses in full and an adapter per stream that passes them."""

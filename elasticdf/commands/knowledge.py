@@ -56,13 +56,13 @@ def _networks(options: Namespace, report: Report) -> CommandResult:
     networks = [network.to_json() for network in models.ZOO.values()]
     rows = [
         (
-            entry["name"],
-            entry["title"],
-            entry["task"],
-            f"w{entry['weight_bits']}a{entry['activation_bits']}",
-            "x".join(map(str, entry["input_shape"])),
+            network.name,
+            network.title,
+            network.task,
+            f"w{network.weight_bits}a{network.activation_bits}",
+            "x".join(map(str, network.input_shape)),
         )
-        for entry in networks
+        for network in models.ZOO.values()
     ]
     text = table(("name", "network", "task", "bits", "input"), rows)
     return CommandResult(
