@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 0
     except ElasticDFError as error:
         return _report(error, as_json=wants_json)
@@ -87,8 +87,20 @@ def _run(options: argparse.Namespace) -> CommandResult:
 
 def _print(result: CommandResult, *, as_json: bool) -> None:
     text = json.dumps(result.document, indent=1, allow_nan=False) if as_json else result.text
-    if text:
+    if not text:
+        return
+    try:
         print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_output()
+        raise UserError(f"standard output cannot be written: {error.strerror}") from None
+
+
+def _discard_output() -> None:
+    """Let what is still buffered go nowhere, or Python would fail on it once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(error: ElasticDFError, *, as_json: bool) -> int:

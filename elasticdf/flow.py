@@ -141,7 +141,7 @@ def estimate(options: EstimateOptions, report: Report) -> NetworkEstimate:
     part = fpga_part(board.part)
     graph = load_network(options.model, quirks=profile.exactly_finn, part=part).graph
     if options.folding is not None:
-        graph = folding.apply_folding(graph, read_json(options.folding))
+        graph = folding.annotate_cycles(folding.apply_folding(graph, read_json(options.folding)))
     elif options.frames_per_second is not None:
         report("folding")
         cycles = int(options.clock_hz / options.frames_per_second)
