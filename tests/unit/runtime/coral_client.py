@@ -132,6 +132,16 @@ def errors() -> None:
     sys.stdout.write(json.dumps(said))
 
 
+def patiently() -> None:
+    """Try again after an error of the boards, once."""
+    try:
+        once()
+    except Exception as error:  # noqa: BLE001 - the client raises nothing narrower
+        if "its process was killed by signal 9" not in str(error):
+            raise
+        once()
+
+
 def forever() -> None:
     seed = 0
     while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 
 from elasticdf.errors import UserError
 from elasticdf.runtime.coral.server import Server
+from elasticdf.runtime.emulated.board import EmulatedBoard
 from tests.runtime_samples import Sample
 
 pytest.importorskip("inaccel.coral", reason="the client is not installed: elasticdf[mlperf]")
@@ -137,6 +139,16 @@ def test_a_restarted_server_takes_the_socket_over(tmp_path: Path) -> None:
             assert os.stat(tmp_path / "run" / "coral.sock").st_mode & 0o077 == 0
             client(tmp_path, sample, "once")
         gc.collect()
+
+
+def test_a_killed_board_fails_requests_until_it_is_back(tmp_path: Path) -> None:
+    sample = Sample(mode="dp", boards=1)
+    with Server([sample.artifact(tmp_path / "p")], tmp_path, stall_seconds=20) as server:
+        client(tmp_path, sample, "once")
+        (board,) = server._accelerators["test.tiny.tiny"]._resource.boards
+        assert isinstance(board, EmulatedBoard)
+        os.kill(board.pid, signal.SIGKILL)
+        client(tmp_path, sample, "patiently")
 
 
 def test_two_artifacts_with_one_name_are_refused(tmp_path: Path) -> None:
