@@ -136,7 +136,7 @@ def patiently() -> None:
     """Try again after an error of the boards, once."""
     try:
         once()
-    except Exception as error:  # noqa: BLE001 - the client raises nothing narrower
+    except Exception as error:
         if "its process was killed by signal 9" not in str(error):
             raise
         once()
