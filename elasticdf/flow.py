@@ -59,7 +59,7 @@ from elasticdf.rundir import (
 )
 from elasticdf.runtime.mlperf.benchmark import MlperfOptions, MlperfReport, run_mlperf
 from elasticdf.runtime.run import RunReport, read_input, run_artifact
-from elasticdf.simulation import Hop, SimulationResult, size_fifos
+from elasticdf.simulation import Hop, SimulationResult, size_fifos, trace_document
 from elasticdf.simulation import simulate as simulate_graph
 from partitioner import exact, search
 from partitioner.plan import Mode, Plan
@@ -536,7 +536,7 @@ def simulate(options: SimulateOptions, report: Report) -> SimulationResult:
     depths = size_fifos(graph, hops=hops) if options.size_fifos else None
     result = simulate_graph(graph, clock_hz=clock_hz, placement=hops, depths=depths)
     if options.trace is not None:
-        _write(options.trace, json_bytes(result.to_json()))
+        _write(options.trace, json_bytes(trace_document(result)))
     return result
 
 

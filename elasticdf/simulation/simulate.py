@@ -133,7 +133,9 @@ def _activities(graph: Graph, net: Net, times: Times, frames: int) -> tuple[Acti
             continue
         reader = place.get(f"{layer.name}:read", i)
         whole = int(times.last[i, -1] - times.first[i, 0]) + 1
-        starved, stalled = int(times.starved[reader]), int(times.stalled[i])
+        # Waiting for the very first input is no starvation.
+        starved = max(0, int(times.starved[reader] - times.first[reader, 0]))
+        stalled = int(times.stalled[i])
         found.append(
             Activity(
                 layer=layer.name,

@@ -71,7 +71,7 @@ def _window_rows(graph: Graph, net: Net) -> dict[int, int]:
 
 
 def least_depths(
-    graph: Graph, *, hops: Mapping[str, Sequence[Hop]] | None = None, effort: int = 10**9
+    graph: Graph, *, hops: Mapping[str, Sequence[Hop]] | None = None, effort: int = 150_000_000
 ) -> dict[str, int]:
     """Return depths that keep the interval FIFOs without limit have, and cannot deadlock.
 
@@ -91,7 +91,7 @@ def least_depths(
 
 
 def least_net_depths(
-    net: Net, *, frames: int = STEADY_FRAMES, effort: int = 10**9
+    net: Net, *, frames: int = STEADY_FRAMES, effort: int = 150_000_000
 ) -> NDArray[np.int64]:
     """Return what `least_depths` does, per channel of a net without limits.
 

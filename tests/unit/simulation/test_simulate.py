@@ -173,6 +173,15 @@ def test_result_is_a_document_and_a_trace_opens() -> None:
     assert all(bar["dur"] > 0 for bar in bars)
 
 
+def test_the_slowest_layer_is_busy_and_the_others_wait() -> None:
+    result = simulate(_residual(), clock_hz=CLOCK_HZ, frames=12)
+    activity = {entry.layer: entry for entry in result.layers}
+    slowest = activity["matrix"]
+    assert slowest.busy > 0.8 * float(result.interval_cycles)
+    assert slowest.starved < 0.2 * float(result.interval_cycles)
+    assert activity["sum"].starved > 0.5 * float(result.interval_cycles)
+
+
 def test_unknown_streams_and_no_frames_are_refused() -> None:
     with pytest.raises(UserError) as caught:
         simulate(_residual(), clock_hz=CLOCK_HZ, depths={"d": 4})
