@@ -312,11 +312,12 @@ def infeasible_document(
         clock_hz: That was asked for.
         cluster: Name of the target.
         boards: Its boards.
-        certificate: Solver, seed and seconds; the outcome is added.
+        certificate: Solver, seed and seconds; the outcome is added, here and in the document.
         explanation: Conflict, shortfall and remedies.
     """
     return {
         "schema": PLAN_SCHEMA,
+        "outcome": Outcome.INFEASIBLE.value,
         "network": network,
         "mode": mode.value,
         "clock_hz": clock_hz,

@@ -121,7 +121,7 @@ def test_what_cannot_be_is_explained(
     with pytest.raises(InfeasibleError) as caught:
         plan(replace(REQUEST, **changes))  # type: ignore[arg-type]
     document = caught.value.explanation
-    assert document["certificate"]["outcome"] == "infeasible"
+    assert document["outcome"] == document["certificate"]["outcome"] == "infeasible"
     explanation = document["explanation"]
     assert explanation["conflict"] == conflict
     changes_named = [entry["change"] for entry in explanation["remedies"]]
