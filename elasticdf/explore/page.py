@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from elasticdf.explore.result import Exploration, Row, most_by_boards
 from elasticdf.report.page import render
@@ -17,6 +17,7 @@ _TOP = 14.0
 _RIGHT = 120.0
 _LOOKS = 8
 _TICKS = 5
+_NAME_HEIGHT = 12.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ class _Frame:
 
     def up(self, label: str) -> Axis:
         steps = _ticks(self.top_y)
-        return Axis(label=label, places=tuple((self.at(0, v)[1], f"{v:,.6g}") for v in steps))
+        return Axis(label=label, places=tuple((self.at(0, v)[1], f"{v:,.10g}") for v in steps))
 
 
 def _by_boards(planned: Sequence[Row]) -> Chart:
@@ -132,8 +133,18 @@ def _by_boards(planned: Sequence[Row]) -> Chart:
             _dot(frame, row, float(row.boards or 0), looks[row.family, row.point.mode.value])
             for row in planned
         ),
-        lines=tuple(lines),
+        lines=_apart(lines),
     )
+
+
+def _apart(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Return the lines with their names moved down until none covers another."""
+    lowest = 0.0
+    moved = []
+    for line in sorted(lines, key=lambda line: line.end[1]):
+        lowest = max(line.end[1], lowest + _NAME_HEIGHT)
+        moved.append(replace(line, end=(line.end[0], lowest)))
+    return tuple(moved)
 
 
 def _linear(frame: _Frame, first: Row, family: str) -> Line:

@@ -307,7 +307,7 @@ class _Drawing:
             if start is None or end is None:
                 continue
             (x0, y0), (x1, y1) = start, end
-            lift = min(y0, y1) - 34 - 14 * (index % 4)
+            lift = min(y0, y1) - 92 - 16 * (index % 3)
             share = link_share(link)
             title = (
                 f"board {link.origin[0]} to board {link.destination[0]}: "

@@ -58,8 +58,9 @@ def test_a_worker_that_dies_costs_nothing(tmp_path: Path):
 
 
 def _descendants(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [found for child in map(int, children) for found in (child, *_descendants(child))]
+    lists = Path(f"/proc/{pid}/task").glob("*/children")  # a thread lists those it started
+    children = [int(child) for file in lists for child in file.read_text().split()]
+    return [found for child in children for found in (child, *_descendants(child))]
 
 
 def _words(pid: int) -> bytes:
