@@ -10,13 +10,21 @@ from __future__ import annotations
 import numpy as np
 
 from partitioner.packing import Loads, option_amounts, weighted
-from partitioner.problem import Problem, exact
+from partitioner.plan import CrossingKind
+from partitioner.problem import Problem, Vector, exact
 
 _ROUNDS = 200
 
 
-def pooled_loads(problem: Problem, regions: tuple[int, ...] | None = None) -> Loads:
+def pooled_loads(
+    problem: Problem, regions: tuple[int, ...] | None = None, *, taken: Vector = ()
+) -> Loads:
     """Return each option's share of every limit of some regions together, by default of all.
+
+    Args:
+        problem: Whose items and regions these are.
+        regions: Indices of the regions.
+        taken: What ports and controllers take of them in any case.
 
     Shape (items, options, rows). Means over resources pool only between regions of one capacity, so
     the limit on a mean is relaxed to the sum over the regions of what each could take.
@@ -25,7 +33,8 @@ def pooled_loads(problem: Problem, regions: tuple[int, ...] | None = None) -> Lo
     parts = sorted({region.part for region in places})
     amounts = np.concatenate([option_amounts(problem.items, part) for part in parts], axis=1)
     total = np.sum([region.allowed() for region in places], axis=0).astype(float)
-    rows = [_shares(amounts, total)]
+    gone = np.array(taken or (0,) * len(total), dtype=float)
+    rows = [_shares(amounts, np.maximum(total - gone, 0.0))]
     for mean in places[0].mean_limits:
         largest = np.max([region.capacity for region in places], axis=0).astype(float)
         present = [r for r in mean.resources if largest[r] > 0]
@@ -37,7 +46,8 @@ def pooled_loads(problem: Problem, regions: tuple[int, ...] | None = None) -> Lo
             for m in region.mean_limits
             if m.resources == mean.resources
         )
-        rows.append(_shares(weighted(amounts, weights), np.array([most])))
+        left = max(0.0, most - float(gone @ weights))
+        rows.append(_shares(weighted(amounts, weights), np.array([left])))
     return np.concatenate(rows, axis=2)
 
 
@@ -48,6 +58,33 @@ def _shares(amounts: Loads, total: Loads) -> Loads:
     shares[np.isnan(shares)] = 0.0
     shares[np.isinf(amounts).any(axis=2)] = np.inf
     return shares
+
+
+def least_controller(problem: Problem, regions: tuple[int, ...]) -> Vector:
+    """Return what one memory controller of some regions takes at least, per resource.
+
+    Whatever is placed there whole exchanges its frames with the host through one of them.
+    """
+    width = len(problem.resources)
+    homes = {problem.regions[r].memory for r in regions}
+    if None in homes or not any(item.memory_ports for item in problem.items):
+        return (0,) * width
+    charges = [problem.regions[h].memory_charge or (0,) * width for h in homes if h is not None]
+    return tuple(min(charge[r] for charge in charges) for r in range(width))
+
+
+def least_connection(problem: Problem) -> Vector:
+    """Return what the two ends of a connection between boards take at least, per resource."""
+    width = len(problem.resources)
+    nothing = (0,) * width
+    ends = [
+        tuple(map(sum, zip(end.charge or nothing, end.adapter or nothing, strict=True)))
+        for link in problem.links
+        if link.kind is not CrossingKind.DIE
+        for end in link.ends
+        if not problem.regions[end.region].is_hub
+    ]
+    return tuple(2 * min((end[r] for end in ends), default=0) for r in range(width))
 
 
 def smallest_share(loads: Loads, *, enough: float | None = None) -> float:

@@ -19,7 +19,6 @@ from partitioner.routes import RouteTable, assign_routes
 from partitioner.solution import Placement
 from partitioner.verify import violations
 
-
 _MOST_SPILLED = 0.15
 """Share of the chain that may be left over after all regions were filled."""
 

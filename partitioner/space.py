@@ -11,12 +11,17 @@ from math import floor
 
 from elasticdf.hardware.cluster import Cluster
 from partitioner import explain, lower, topology
-from partitioner.bounds import pooled_loads, smallest_share
+from partitioner.bounds import (
+    least_connection,
+    least_controller,
+    pooled_loads,
+    smallest_share,
+)
 from partitioner.choices import Choices, ChoiceTable
 from partitioner.fill import construct
 from partitioner.formulation import Formulation
 from partitioner.plan import Mode
-from partitioner.problem import Problem
+from partitioner.problem import Problem, Vector
 from partitioner.request import Request
 from partitioner.solution import Placement
 from partitioner.solver import Clock
@@ -67,7 +72,7 @@ class Space:
     table: ChoiceTable
     clock: Clock
     without: frozenset[str] = frozenset()
-    _shares: dict[int, float] = field(default_factory=dict)
+    _most: dict[int, int] = field(default_factory=dict)
 
     @staticmethod
     def of(
@@ -116,22 +121,26 @@ class Space:
         )
         return explain.relaxed(problem, self.without)
 
-    def share(self, target: int) -> float:
-        """Return a lower bound on the share of the cluster one replica takes; above 1: nothing."""
-        if target not in self._shares:
+    def most_replicas(self, target: int) -> int:
+        """Return how many replicas at most fit at a target, with all regions poured into one.
+
+        Either every replica sits whole on a board, or some connection between boards is built.
+        """
+        if target not in self._most:
             interval = self.table.targets[target]
             choices = self.table.at(interval)
-            self._shares[target] = (
-                2.0
-                if choices is None
-                else smallest_share(pooled_loads(self.problem(choices, interval, 1)))
+            self._most[target] = (
+                0 if choices is None else self._pooled(self.problem(choices, interval, 1))
             )
-        return self._shares[target]
+        return self._most[target]
 
-    def most_replicas(self, target: int) -> int:
-        """Return how many replicas at most fit at a target, by the pooled bound."""
-        share = self.share(target)
-        return _MOST_REPLICAS if share <= 0 else min(_MOST_REPLICAS, floor(1 / share + 1e-9))
+    def _pooled(self, problem: Problem) -> int:
+        whole = sum(_replicas(problem, problem.regions_of(board)) for board in problem.boards)
+        if len(problem.boards) == 1 or self.request.mode is Mode.DATA_PARALLEL:
+            return whole
+        together = _replicas(problem, problem.places)
+        joined = _replicas(problem, problem.places, taken=least_connection(problem))
+        return max(min(together, whole), joined)
 
     def place(self, target: int, replicas: int) -> Found | None:
         """Return a placement at that target or faster, None if none was found."""
@@ -198,3 +207,11 @@ class Space:
         kernels = len(self.cluster.boards) * self.topology.compute_units // 3
         slowest = len(self.table.targets) - 1
         return range(1, max(1, min(kernels, self.most_replicas(slowest))) + 1)
+
+
+def _replicas(problem: Problem, regions: tuple[int, ...], *, taken: Vector = ()) -> int:
+    """Return how many replicas at most fit into some regions poured into one."""
+    controller = least_controller(problem, regions)
+    every = tuple(a + b for a, b in zip(controller, taken or (0,) * len(controller), strict=True))
+    share = smallest_share(pooled_loads(problem, regions, taken=every))
+    return _MOST_REPLICAS if share <= 0 else min(_MOST_REPLICAS, floor(1 / share + 1e-9))
