@@ -114,7 +114,7 @@ def _cells(row: Row) -> tuple[object, ...]:
         *asked,
         row.outcome,
         f"{row.frames_per_second:.1f}",
-        f"{1e3 * (row.latency_seconds or 0):.3f}",
+        f"{1e3 * (row.latency_seconds or 0):.4g}",
         row.replicas,
         f"{row.fullest or 0:.0%} of {row.fullest_resource}",
     )

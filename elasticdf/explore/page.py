@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from elasticdf.explore.result import Exploration, Row, most_by_boards
 from elasticdf.report.page import render
+from elasticdf.units import format_si
 
 _WIDTH = 640.0
 _HEIGHT = 340.0
@@ -99,7 +100,9 @@ class _Frame:
 
     def up(self, label: str) -> Axis:
         steps = _ticks(self.top_y)
-        return Axis(label=label, places=tuple((self.at(0, v)[1], f"{v:,.10g}") for v in steps))
+        return Axis(
+            label=label, places=tuple((self.at(0, v)[1], format_si(v, "").strip()) for v in steps)
+        )
 
 
 def _by_boards(planned: Sequence[Row]) -> Chart:
