@@ -1,0 +1,141 @@
+"""Ours beside the published formulation on the same instances, in one run.
+
+The published model has a binary per stream and ordered pair of regions and minimises crossings; it
+is written here anew from its description and solved by CBC and by HiGHS.
+
+    python -m bench.partition INSTANCE.json [...] [--published-seconds 120] [--seconds 60]
+"""
+
+from __future__ import annotations
+
+import argparse
+from math import inf
+from pathlib import Path
+from time import perf_counter
+
+from partitioner import exact, snapshot
+from partitioner.problem import Problem
+from partitioner.routes import RouteTable
+from partitioner.solver import Answer, Model, SolverOptions
+from partitioner.topology import BOARD_COST
+
+
+def published(problem: Problem) -> Model:
+    """Return the published model: x[item, region, option] and y[arc, from, to]."""
+    model = Model(f"published {problem.name}")
+    table = RouteTable(problem=problem)
+    places, size = problem.places, len(problem.items)
+    use: dict[tuple[int, int], dict[int, float]] = {}
+    hops: dict[tuple[tuple[int, bool], str], dict[int, float]] = {}
+    for replica in range(problem.replicas):
+        sits = {
+            (j, r): model.binary(f"x[{replica * size + j},{r}]")
+            for j in range(size)
+            for r in places
+        }
+        for j, item in enumerate(problem.items):
+            model.equal(f"once[{replica},{j}]", {sits[j, r]: 1.0 for r in places}, 1.0)
+            for r in places:
+                for k, amount in enumerate(item.options[0].resources):
+                    use.setdefault((r, k), {})[sits[j, r]] = float(amount)
+        for group in problem.together:
+            for r in places:
+                model.equal(
+                    f"together[{replica},{r}]",
+                    {sits[group[0], r]: 1.0, sits[group[-1], r]: -1.0},
+                    0.0,
+                )
+        _route(model, table, sits, hops)
+    _limits(model, problem, use, hops)
+    return model
+
+
+def _route(
+    model: Model,
+    table: RouteTable,
+    sits: dict[tuple[int, int], int],
+    hops: dict[tuple[tuple[int, bool], str], dict[int, float]],
+) -> None:
+    """Add the binaries per arc and ordered pair of regions of one replica."""
+    places = table.problem.places
+    for a, arc in enumerate(table.problem.arcs):
+        moves = {(r, s): model.binary(f"y[{a},{r},{s}]") for r in places for s in places}
+        for r in places:
+            leaving = {moves[r, s]: 1.0 for s in places}
+            entering = {moves[s, r]: 1.0 for s in places}
+            model.equal(f"from[{a},{r}]", {**leaving, sits[arc.source, r]: -1.0}, 0.0)
+            model.equal(f"to[{a},{r}]", {**entering, sits[arc.target, r]: -1.0}, 0.0)
+        for (r, s), index in moves.items():
+            route = table.between(r, s)[0]
+            model.charge({index: float(table.cost(route))})
+            for hop in route:
+                hops.setdefault((hop, "wires"), {})[index] = float(arc.wires or 0)
+                hops.setdefault((hop, "bits"), {})[index] = arc.bits_per_second / 1e6
+
+
+def _limits(
+    model: Model,
+    problem: Problem,
+    use: dict[tuple[int, int], dict[int, float]],
+    hops: dict[tuple[tuple[int, bool], str], dict[int, float]],
+) -> None:
+    for (r, k), row in use.items():
+        model.at_most(f"capacity[{r},{k}]", row, float(problem.regions[r].allowed()[k]))
+    for r in problem.places:
+        region = problem.regions[r]
+        for mean in region.mean_limits:
+            present = [k for k in mean.resources if region.capacity[k]]
+            row: dict[int, float] = {}
+            for k in present:
+                for index, amount in use[r, k].items():
+                    row[index] = row.get(index, 0.0) + amount / region.capacity[k]
+            model.at_most(f"mean[{r}]", row, mean.limit * len(present))
+    for (hop, kind), row in hops.items():
+        link = problem.links[hop[0]]
+        if kind == "wires" and link.wires is not None:
+            model.at_most(f"wires[{hop}]", row, float(link.wires))
+        if kind == "bits" and link.bits_per_second is not None:
+            model.at_most(f"bits[{hop}]", row, link.bits_per_second / 1e6)
+
+
+def _timed(problem: Problem, solver: str, seconds: float) -> tuple[float, Answer]:
+    start = perf_counter()
+    answer = published(problem).solve(SolverOptions(solver=solver, time_limit=seconds))
+    return perf_counter() - start, answer
+
+
+def _show(value: float) -> str:
+    return "-" if abs(value) == inf else f"{value:g}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("instances", nargs="+", type=Path)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--published-seconds", type=float, default=120.0)
+    parser.add_argument("--solvers", nargs="*", default=["cbc", "highs"])
+    options = parser.parse_args()
+    print(f"board crossings cost {BOARD_COST}; times in seconds on this machine, one after another")
+    print("| instance | solver | seconds | objective | bound | ours is faster by |")
+    print("|---|---|---|---|---|---|")
+    for path in options.instances:
+        problem = snapshot.load(path)
+        start = perf_counter()
+        ours = exact.solve(problem, SolverOptions(time_limit=options.seconds))
+        own = perf_counter() - start
+        cost = ours.cost
+        value, bound = (inf, -inf) if cost is None else (cost.value, cost.bound)
+        print(
+            f"| {problem.name} | ours | {own:.2f} | {_show(value)} | {_show(bound)} | 1 |",
+            flush=True,
+        )
+        for solver in options.solvers:
+            seconds, answer = _timed(problem, solver, options.published_seconds)
+            shown = f"{_show(answer.objective)} | {_show(round(answer.bound, 2))}"
+            ratio = f"{seconds / own:.1f}"
+            line = f"| {problem.name} | published, {solver} | {seconds:.2f} | {shown} | {ratio} |"
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
