@@ -80,9 +80,7 @@ def _links(shape: str, sizes: list[int], draw: st.DrawFn) -> tuple[list[Region],
         for a, b in pairs
     ]
     if shape in ("switch", "host"):
-        regions.append(
-            Region(name=shape, board=None, die="", capacity=(0, 0), limits=(0.0, 0.0))
-        )
+        regions.append(Region(name=shape, board=None, die="", capacity=(0, 0), limits=(0.0, 0.0)))
         for port in ports:
             near = end(port) if shape == "switch" else LinkEnd(region=port)
             links.append(
