@@ -11,7 +11,7 @@ import numpy as np
 
 from partitioner.packing import Loads, option_amounts, weighted
 from partitioner.plan import CrossingKind
-from partitioner.problem import Problem, Vector, exact
+from partitioner.problem import Problem, Region, Vector, exact
 
 _ROUNDS = 200
 
@@ -71,6 +71,38 @@ def least_controller(problem: Problem, regions: tuple[int, ...]) -> Vector:
         return (0,) * width
     charges = [problem.regions[h].memory_charge or (0,) * width for h in homes if h is not None]
     return tuple(min(charge[r] for charge in charges) for r in range(width))
+
+
+def least_crossing_cost(problem: Problem) -> int:
+    """Return a cost that the crossings of one connected replica cannot undercut.
+
+    It needs a number of regions, and every further one is reached over a boundary or, on another
+    board, over a connection.
+    """
+    share = smallest_share(pooled_loads(problem))
+    sizes = np.array([_rooms(problem.regions[r]) for r in problem.places], dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = np.nan_to_num(sizes / sizes.sum(axis=0)).max(axis=1)
+    total = np.cumsum(np.sort(parts)[::-1])
+    needed = int(np.searchsorted(total, min(share, total[-1]) - 1e-9)) + 1
+    largest = max(len(problem.regions_of(board)) for board in problem.boards)
+    boards = -(-needed // largest)
+    within = [k.cost for k in problem.links if k.kind is CrossingKind.DIE]
+    between = [
+        k.cost * (2 if any(problem.regions[r].is_hub for r in k.regions) else 1)
+        for k in problem.links
+        if k.kind is not CrossingKind.DIE
+    ]
+    die, board = min(within, default=0), min(between, default=0)
+    return (boards - 1) * max(board, die) + (needed - boards) * min(board or die, die or board)
+
+
+def _rooms(region: Region) -> tuple[float, ...]:
+    """Return a region's allowance of every resource and of all its means together."""
+    means = (
+        m.limit * sum(1 for r in m.resources if region.capacity[r]) for m in region.mean_limits
+    )
+    return (*region.allowed(), sum(means))
 
 
 def least_connection(problem: Problem) -> Vector:

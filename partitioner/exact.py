@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations_with_replacement, pairwise
 from math import ceil, inf
 
+from partitioner.bounds import least_crossing_cost
 from partitioner.fill import construct
 from partitioner.formulation import Formulation
 from partitioner.nest import Nest, parse
@@ -106,6 +107,8 @@ def solve_by_walks(problem: Problem, options: SolverOptions) -> Solution:
 def _by_walks(best: Best, options: SolverOptions, clock: Clock) -> None:
     problem = best.problem
     ground = Ground(problem=problem)
+    if len(ground.backbone) == len(problem.items) > 1:
+        best.raise_bound(problem.replicas * least_crossing_cost(problem))
     if not ground.is_tree or len(ground.backbone) < 2 or ground.least_weight is None:
         return
     best.raise_bound(problem.replicas * ground.least_weight)

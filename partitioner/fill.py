@@ -30,6 +30,7 @@ class Order:
     Attributes:
         regions: Region indices.
         joined: Whether a replica may go on from one board to the next.
+        streams: Adapters every network port keeps room for.
         turning: Whether every second replica is laid from its end to its start, so that dies hold
             other mixtures of layers.
     """
@@ -37,6 +38,7 @@ class Order:
     regions: tuple[int, ...]
     joined: bool
     turning: bool
+    streams: int
 
 
 def construct(problem: Problem) -> Placement | None:
@@ -63,9 +65,10 @@ def orders(problem: Problem) -> Iterator[Order]:
             for region in _dies(problem, board, inwards=start_far == (position == 0))
         )
         for turning in (False, True) if problem.replicas > 1 else (False,):
-            yield Order(regions=forward, joined=False, turning=turning)
+            yield Order(regions=forward, joined=False, turning=turning, streams=0)
             if _may_span(problem):
-                yield Order(regions=forward, joined=True, turning=turning)
+                for streams in sorted({2, 2 * _CutLoads(problem).most_streams}):
+                    yield Order(regions=forward, joined=True, turning=turning, streams=streams)
 
 
 def _may_span(problem: Problem) -> bool:
@@ -228,7 +231,7 @@ class _Filling:
                     if end.region == region and end.charge:
                         reserved += np.array(end.charge)
                         if end.adapter:
-                            reserved += 2 * np.array(end.adapter)
+                            reserved += self._order.streams * np.array(end.adapter)
                         for item in _returning(problem):
                             reserved += np.array(_cheapest(problem, item, region)[1])
         return tuple(int(amount) for amount in reserved)
@@ -296,6 +299,11 @@ class _CutLoads:
                 self._wires[item] += widest
                 self._bits[item] += arc.bits_per_second
                 self._streams[item] += 1
+
+    @property
+    def most_streams(self) -> int:
+        """The most streams that any cut parts; at least 1."""
+        return max(1, *self._streams)
 
     def fits(self, item: int, links: tuple[Link, ...]) -> bool:
         """Return whether a cut before this item respects the limits of the links it uses."""
