@@ -81,7 +81,6 @@ class NetworkPort:
         ]
 
     def _sort(self, train: Train) -> None:
-        size = len(train.packets)
         row = self._row_of(train.packets)
         adapter = None if row is None else self._adapters.get(row)
         if adapter is None:
@@ -91,10 +90,10 @@ class NetworkPort:
             self._pass_credits(adapter, train)
             return
         with self._accounting:
-            if self._used_bytes + size > RECEIVE_BUFFER_BYTES + _wire_headers(train):
+            if self._used_bytes + _held_bytes(train) > RECEIVE_BUFFER_BYTES:
                 self.dropped += 1
                 return
-            self._used_bytes += size
+            self._used_bytes += _held_bytes(train)
         adapter.accept(train)
 
     def _pass_credits(self, adapter: Transmitter, train: Train) -> None:
@@ -121,10 +120,10 @@ class NetworkPort:
             self._view = (changes, self.layer.rows(), self.layer.ip, self.layer.mac)
         return self._view[1:]
 
-    def release(self, size: int) -> None:
+    def release(self, train: Train) -> None:
         """Give room in the receive buffer back."""
         with self._accounting:
-            self._used_bytes -= size
+            self._used_bytes -= _held_bytes(train)
 
     def tick(self) -> None:
         """Let transmitters ask for news; show the link's state."""
@@ -140,6 +139,6 @@ class NetworkPort:
             adapter.close()
 
 
-def _wire_headers(train: Train) -> int:
-    """Return the bytes of a train that are not beats of the receive buffer."""
-    return WIRE_HEADER.size * -(-len(train.packets) // train.size)
+def _held_bytes(train: Train) -> int:
+    """Return what a train takes of the receive buffer: its beats, without the wire headers."""
+    return len(train.packets) - WIRE_HEADER.size * -(-len(train.packets) // train.size)

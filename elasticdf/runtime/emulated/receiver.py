@@ -65,7 +65,7 @@ class Receiver:
         target: Where whole frames go.
         prefix: Returns the wire header for the row.
         send: Hands packets (credits) to the cable.
-        release: Gives bytes back to the network port's receive buffer.
+        release: Gives a train's room in the network port's receive buffer back.
         report: Called with a sentence when frames are lost.
     """
 
@@ -76,7 +76,7 @@ class Receiver:
         target: Sink,
         prefix: Prefix,
         send: SendPackets,
-        release: Callable[[int], None],
+        release: Callable[[Train], None],
         report: Callable[[str], None],
     ) -> None:
         self.row = link.target_row
@@ -119,7 +119,7 @@ class Receiver:
             if self.pause_seconds:
                 time.sleep(self.pause_seconds)
             asked = self._take(train)
-            self._release(len(train.packets))
+            self._release(train)
             self._credit(asked)
 
     def _take(self, train: Train) -> bool:
