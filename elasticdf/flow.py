@@ -65,6 +65,7 @@ from partitioner import exact, search
 from partitioner.plan import Mode, Plan
 from partitioner.request import Anchor, Objective, Request
 from partitioner.snapshot import load as load_snapshot
+from partitioner.snapshot import to_json as snapshot_document
 from partitioner.solution import Solution
 from partitioner.solver import SolverOptions
 
@@ -244,10 +245,12 @@ def partition(options: PartitionOptions, report: Report) -> Partitioned:
     check_output(options.output, digest)
     request = _request(options, network.graph, target, report)
     try:
-        plan = search.plan(request)
+        plan, problem = search.plan_with_problem(request)
     except InfeasibleError as error:
         _leave_verdict(options.output, error)
         raise
+    if options.snapshot is not None:
+        _write(options.snapshot, json_bytes(snapshot_document(problem)))
     report("writing the project")
     cluster = _planned_cluster(target, plan)
     emission = ProjectOptions(finn_steps=_finn_steps(options.finn_steps))
