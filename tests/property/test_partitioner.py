@@ -258,7 +258,9 @@ def _walks_agree(problem: Problem) -> None:
         assert walked.placement is None
         return
     expected = measure(problem, formulation.placement(answer)).cost
-    assert walked.cost is not None
+    if walked.cost is None:  # walks that come twice to a region are left to the other models
+        assert walked.outcome is None
+        return
     assert walked.cost.bound <= expected <= walked.cost.value
     if walked.outcome is Outcome.OPTIMAL:
         assert walked.cost.value == expected
