@@ -91,7 +91,7 @@ def _client(distributed: Any, engine: Engine, points: int, stack: ExitStack) -> 
             n_workers=min(engine.workers or os.cpu_count() or 1, points),
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any free port: None would insist on 8787
             silence_logs="ERROR",
         )
     )
