@@ -161,14 +161,16 @@ def _assemble(space: Space, found: Found, rate_bound: float) -> Plan:
 def _fastest(space: Space) -> tuple[Found, float] | None:
     """Return the fastest placement found and the proven limit on frames per cycle."""
     slowest = len(space.table.targets) - 1
-    if space.place(slowest, space.replica_numbers()[0]) is None:
+    first = space.place(slowest, space.replica_numbers()[0])
+    if first is None:
         return None  # slower layers only need less, and so do fewer replicas
     candidates = space.candidates()
-    best = _first_at_its_bound(space, candidates)
-    limit = 0.0
+    # The fewest replicas are placed quickly; whatever time is left improves on them.
+    fewest = _fastest_with(space, *min(candidates), None) if candidates else None
+    best = _first_at_its_bound(space, candidates) or fewest
+    limit = max((replicas / space.table.targets[low] for replicas, low in candidates), default=0.0)
     for replicas, low in candidates:
         bound = replicas / space.table.targets[low]
-        limit = max(limit, bound)
         if best is not None and bound <= best.rate():
             continue
         found = _fastest_with(space, replicas, low, best)
@@ -177,7 +179,8 @@ def _fastest(space: Space) -> tuple[Found, float] | None:
             _tell(space, best)
         if space.clock.left() <= 0:
             break
-    return None if best is None else (best, max(limit, best.rate()))
+    best = best or first  # when time is short, the slowest answer is still an answer
+    return best, max(limit, best.rate())
 
 
 def _first_at_its_bound(space: Space, candidates: list[tuple[int, int]]) -> Found | None:
