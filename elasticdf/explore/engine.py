@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -57,13 +58,20 @@ def _distributed(
     distributed = _distributed_library()
     with ExitStack() as stack:
         client = _client(distributed, engine, len(points), stack)
-        shipped = client.scatter(model, broadcast=engine.scheduler is None, hash=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # Dask finds the network large for a task
+            shipped = client.submit(_ship, model, pure=False, retries=_RETRIES)
         futures = {
             client.submit(solve, point, shipped, settings, pure=False, retries=_RETRIES): point
             for point in points
         }
         for future in distributed.as_completed(list(futures), loop=client.loop):
             yield futures[future], _answer(future)
+
+
+def _ship(model: Model) -> Model:
+    """Hand the network to a worker as a task: what is only scattered dies with its worker."""
+    return model
 
 
 def _answer(future: Any) -> Answer:
