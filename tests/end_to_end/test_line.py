@@ -103,8 +103,8 @@ def test_the_cut_does_not_change_the_labels(tmp_path: Path) -> None:
 
 def project_bytes(folder: Path, seed: str) -> dict[str, bytes]:
     """Partition in a fresh interpreter with that hash seed; return every file."""
-    command = (sys.executable, "-m", "elasticdf", "partition", "zoo:cnv-w2a2")
-    options = ("--target", "2xu280", "--fps", "3000", "--mode", "tmp", "-o", str(folder))
+    command = (sys.executable, "-m", "elasticdf", "partition", "zoo:cnv-w2a2", "--replicas", "1")
+    options = ("--target", "2xu280", "--fps", "1000", "--mode", "tmp", "-o", str(folder))
     environment = {**os.environ, "PYTHONHASHSEED": seed}
     done = subprocess.run(
         (*command, *options), env=environment, cwd=ROOT, capture_output=True, check=False
