@@ -31,7 +31,11 @@ def test_a_shell_word_is_one_word(value: str) -> None:
 def test_make_and_shell_together_pass_nasty_text_through() -> None:
     makefile = f"all:\n\t@printf '%s' {rendering.make(rendering.shell(NASTY))}\n"
     done = subprocess.run(
-        ["make", "-f", "-"], input=makefile, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "-f", "-"],
+        input=makefile,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == NASTY
 
