@@ -162,16 +162,17 @@ def _fastest(space: Space) -> tuple[Found, float] | None:
     """Return the fastest placement found and the proven limit on frames per cycle."""
     slowest = len(space.table.targets) - 1
     first = space.place(slowest, space.replica_numbers()[0])
-    if first is None:
-        return None  # slower layers only need less, and so do fewer replicas
     candidates = space.candidates()
     # The fewest replicas are placed quickly; whatever time is left improves on them.
     fewest = _fastest_with(space, *min(candidates), None) if candidates else None
-    best = _first_at_its_bound(space, candidates) or fewest
+    quick = fewest or first
+    if quick is None:
+        return None  # more replicas only need more
+    best = _first_at_its_bound(space, candidates) or quick
     limit = max((replicas / space.table.targets[low] for replicas, low in candidates), default=0.0)
     for replicas, low in candidates:
         bound = replicas / space.table.targets[low]
-        if best is not None and bound <= best.rate():
+        if bound <= best.rate():
             continue
         found = _fastest_with(space, replicas, low, best)
         if found is not None:
@@ -179,7 +180,6 @@ def _fastest(space: Space) -> tuple[Found, float] | None:
             _tell(space, best)
         if space.clock.left() <= 0:
             break
-    best = best or first  # when time is short, the slowest answer is still an answer
     return best, max(limit, best.rate())
 
 
