@@ -16,6 +16,7 @@ from elasticdf.commands.arguments import (
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.commands.estimate_table import estimate_table
 from elasticdf.costs.calibrate import Calibration
+from elasticdf.hardware.load import default_board
 from elasticdf.progress import Report
 from elasticdf.records import encode
 from elasticdf.table import table
@@ -23,7 +24,9 @@ from elasticdf.table import table
 
 def _estimate_arguments(parser: ArgumentParser) -> None:
     add_model(parser)
-    parser.add_argument("--board", default="u250", help="whose FPGA part decides (default u250)")
+    parser.add_argument(
+        "--board", default=default_board(), help="whose FPGA part decides (default %(default)s)"
+    )
     add_clock_and_costs(parser, costs="calibrated")
     folding = parser.add_mutually_exclusive_group()
     folding.add_argument("--fps", type=frames_per_second, metavar="N", help="fold for N frames/s")
@@ -62,7 +65,7 @@ def _calibrate_arguments(parser: ArgumentParser) -> None:
         "--model", metavar="MODEL", help="what was built (default: the model FINN left beside it)"
     )
     parser.add_argument("--folding", type=existing_file, metavar="FILE", help="as it was built")
-    parser.add_argument("--board", default="u250", help="whose part it was built for")
+    parser.add_argument("--board", default=default_board(), help="whose part it was built for")
     parser.add_argument("--base", default="calibrated", metavar="PROFILE", help="what to correct")
 
 

@@ -7,6 +7,7 @@ unknown keys, negative amounts and references to nothing. Hostile files get a se
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -151,6 +152,11 @@ def board_names() -> tuple[str, ...]:
             if entry.name.endswith(".toml")
         )
     )
+
+
+def default_board() -> str:
+    """Return the name of the board that estimates are for unless another is asked for."""
+    return str(json.loads((_FOLDER / "default.json").read_text(encoding="utf-8"))["board"])
 
 
 @lru_cache(maxsize=32)
