@@ -39,7 +39,6 @@ from elasticdf.hardware.cluster import AutoTarget, Cluster, parse_target
 from elasticdf.hardware.load import load_board
 from elasticdf.ir import Graph
 from elasticdf.layers.kind import FpgaPart, fpga_part
-from elasticdf.placed import hops_of
 from elasticdf.progress import Report
 from elasticdf.records import encode
 from elasticdf.report.page import page, write_page
@@ -62,6 +61,7 @@ from elasticdf.runtime.run import RunReport, read_input, run_artifact
 from elasticdf.simulation import Hop, SimulationResult, size_fifos, trace_document
 from elasticdf.simulation import simulate as simulate_graph
 from partitioner import exact, search
+from partitioner.hops import hops_of
 from partitioner.plan import Mode, Plan
 from partitioner.request import Anchor, Objective, Request
 from partitioner.snapshot import load as load_snapshot

@@ -87,6 +87,10 @@ class Clock:
         """Return the seconds left, never below 0."""
         return max(0.0, self._seconds - self.spent())
 
+    def part(self, share: float) -> Clock:
+        """Return a clock that ends after a share of the time left."""
+        return Clock(self.left() * share)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:

@@ -148,6 +148,10 @@ class Space:
         choices = self.table.at(interval)
         if choices is None or self.most_replicas(target) < replicas:
             return None
+        return self.laid(choices, interval, replicas)
+
+    def laid(self, choices: Choices, interval: int, replicas: int) -> Found | None:
+        """Return a placement of layers built by some of these choices, None if none was found."""
         problem = self.problem(choices, interval, replicas)
         placement = construct(problem) or self._search(problem)
         if placement is None:
