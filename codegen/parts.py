@@ -102,14 +102,17 @@ def _split(kernel: Kernel, graph: Graph) -> _Split:
 
 
 def _levels(kernel: Kernel, graph: Graph) -> dict[str, int]:
-    """Number the parts: never falling along a stream, rising behind each control port."""
+    """Number the parts: never falling along a stream, at most one control port in each.
+
+    So there are as many as control ports, which is what the partitioner counts.
+    """
     members = set(kernel.layers)
     levels: dict[str, int] = {}
     full: set[int] = set()
     for name in kernel.layers:
         layer = graph.layer(name)
         before = [p for p in graph.predecessors(name) if p in members]
-        level = max((levels[p] + has_control_port(graph.layer(p)) for p in before), default=0)
+        level = max((levels[p] for p in before), default=0)
         if has_control_port(layer):
             while level in full:
                 level += 1

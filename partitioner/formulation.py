@@ -299,7 +299,7 @@ class Formulation:
                 here = self.model.binary(f"kernel[{replica},{region}]")
                 board = self.problem.regions[region].board
                 if board is not None:
-                    rows[board][here] += 1.0
+                    rows[board][self._kernels_at(replica, region, here)] += 1.0
                 for j in range(len(self.problem.items)):
                     for index in self._at(replica, j, region):
                         self.model.at_most(
@@ -308,6 +308,23 @@ class Formulation:
         self._count_movers(rows)
         for board, row in rows.items():
             self.model.at_most(f"kernels[{board}]", dict(row), float(most))
+
+    def _kernels_at(self, replica: int, region: int, here: int) -> int:
+        """Return how many kernels a segment is: one, or as many as it has control ports."""
+        ports = {
+            index: float(option.control_ports)
+            for j, item in enumerate(self.problem.items)
+            for v, option in enumerate(item.options)
+            if option.control_ports
+            and (index := self._sits.get((replica, j, region, v))) is not None
+        }
+        if sum(ports.values()) < 2:
+            return here
+        name = f"parts[{replica},{region}]"
+        parts = self.model.continuous(name, 0.0, sum(ports.values()))
+        self.model.at_most(f"{name},one", {here: 1.0, parts: -1.0}, 0.0)
+        self.model.at_most(f"{name},ports", {**ports, parts: -1.0}, 0.0)
+        return parts
 
     def _count_movers(self, rows: dict[int, Row]) -> None:
         """Add memory movers, network kernels and adapters to the kernels of each board."""

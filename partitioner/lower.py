@@ -48,6 +48,7 @@ class Choice:
             cycles=self.cycles,
             wires=padded(max(self.output_bits, default=0)),
             parts=self.parts,
+            control_ports=1 if self.attributes.get("runtime_writeable_weights") == 1 else 0,
         )
 
 

@@ -131,12 +131,14 @@ class Option:
         cycles: Per frame; 0 where it does not matter.
         wires: Width of its output streams, padded to bytes.
         parts: FPGA parts it is made for; empty for all.
+        control_ports: Ports the host loads it through; a kernel has one at most.
     """
 
     resources: Vector
     cycles: int = 0
     wires: int = 0
     parts: tuple[str, ...] = ()
+    control_ports: int = 0
 
     def fits_part(self, part: str) -> bool:
         """Whether it can be built on this part."""

@@ -296,11 +296,17 @@ def _kernels(problem: Problem, placement: Placement, loads: Loads) -> Iterator[s
 
 
 def compute_units(problem: Problem, placement: Placement, loads: Loads) -> dict[int, int]:
-    """Return the kernels per board: segments, memory movers, and two per network port in use."""
+    """Return the kernels per board: segments, memory movers, and two per network port in use.
+
+    A segment is as many kernels as it has control ports, and one if it has none.
+    """
     count: dict[int, int] = defaultdict(int)
-    segments = {(r, placement.regions[position]) for position, r, _ in copies(problem)}
-    for _, region in segments:
-        count[_board(problem, region)] += 1
+    segments: dict[tuple[int, int], int] = defaultdict(int)
+    for position, replica, item in copies(problem):
+        option = problem.items[item].options[placement.options[position]]
+        segments[replica, placement.regions[position]] += option.control_ports
+    for (_, region), control_ports in segments.items():
+        count[_board(problem, region)] += max(1, control_ports)
     for region, ports in loads.memory_ports.items():
         count[_board(problem, region)] += ports
     for (link, end), streams in loads.streams.items():

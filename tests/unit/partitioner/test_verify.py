@@ -125,6 +125,12 @@ def _with_region(index: int, **changes: object) -> Problem:
     return replace(PROBLEM, regions=tuple(regions))
 
 
+def _with_control_ports(count: int) -> tuple[Item, ...]:
+    first, middle, last = PROBLEM.items
+    options = tuple(replace(option, control_ports=count) for option in middle.options)
+    return first, replace(middle, options=options), last
+
+
 @pytest.mark.parametrize(
     ("problem", "message"),
     [
@@ -149,6 +155,10 @@ def _with_region(index: int, **changes: object) -> Problem:
         (_with_region(0, memory_charge=(2, 0)), "region 0.0 uses 9 lut of 8 allowed"),
         (_with_region(0, memory_ports=0), "the memory at 0.0 has 1 ports of 0"),
         (replace(PROBLEM, compute_units=5), "board 0 has 6 kernels of 5"),
+        (
+            replace(PROBLEM, items=_with_control_ports(2), compute_units=6),
+            "board 0 has 7 kernels of 6",
+        ),
         (replace(PROBLEM, together=((0, 1),)), "first and middle of replica 0 are not in one"),
         (replace(PROBLEM, same_board=((0, 2),)), "first and last of replica 0 are not on one"),
         (
