@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from codegen.addressing import Addressing, Hop, connect, network_ports
 from codegen.depths import STREAM_DEPTH, with_depths
 from codegen.host_ports import BankPicker
-from codegen.segmentation import Join, Segmentation, folded, relay, segment
+from codegen.segmentation import Join, Segmentation, relay, segment
 from elasticdf.artifact.deployment import (
     DeployedBoard,
     Deployment,
@@ -34,6 +34,7 @@ from elasticdf.hardware.framing import wire_bits
 from elasticdf.ir import Graph
 from elasticdf.layers.kind import padded
 from elasticdf.records import encode
+from partitioner.placed import folded
 from partitioner.plan import Mode, Plan
 
 __all__ = ["binary_stem", "deploy", "folded", "plan_digest"]

@@ -59,20 +59,6 @@ class _Key:
     die: str
 
 
-def folded(graph: Graph, plan: Plan, replica: int) -> Graph:
-    """Return the graph with the foldings and variants chosen for a replica.
-
-    Raises:
-        InternalError: The plan places other layers than the graph has.
-    """
-    chosen = {a.layer: a for a in plan.assignments if a.replica == replica}
-    if set(chosen) != {layer.name for layer in graph}:
-        raise InternalError(f"replica {replica} of the plan and network {graph.name} differ")
-    return graph.with_layers(
-        layer.with_attributes(chosen[layer.name].attributes) for layer in graph
-    )
-
-
 def segment(graph: Graph, plan: Plan, replica: int) -> Segmentation:
     """Cut a replica into kernels.
 

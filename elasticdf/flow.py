@@ -22,7 +22,6 @@ from codegen.bundle.emulation import emulation_binary
 from codegen.bundle.host import emit_host
 from codegen.deployment import deploy
 from codegen.project.emit import ProjectOptions, project
-from codegen.segmentation import folded
 from codegen.segments.emit import segment_model, whole_model
 from elasticdf import folding, frontend
 from elasticdf.artifact.deployment import Deployment
@@ -61,7 +60,7 @@ from elasticdf.runtime.run import RunReport, read_input, run_artifact
 from elasticdf.simulation import Hop, SimulationResult, size_fifos, trace_document
 from elasticdf.simulation import simulate as simulate_graph
 from partitioner import exact, search
-from partitioner.hops import hops_of
+from partitioner.placed import folded, hops_of
 from partitioner.plan import Mode, Plan
 from partitioner.request import Anchor, Objective, Request
 from partitioner.snapshot import load as load_snapshot

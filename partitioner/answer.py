@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from elasticdf.hardware.cluster import Cluster
-from elasticdf.hardware.framing import CABLE_LATENCY_SECONDS, SWITCH_LATENCY_SECONDS
 from elasticdf.ir import RESOURCE_NAMES
 from partitioner.choices import Choices
+from partitioner.latency import latency_of
 from partitioner.lower import carried_bits, padded
 from partitioner.plan import (
     Assignment,
@@ -57,14 +58,14 @@ def assemble(
     """
     loads = check(problem, placement)
     crossings = tuple(_crossings(request, problem, placement, choices))
-    return Plan(
+    found = Plan(
         network=request.graph.name,
         mode=request.mode,
         clock_hz=request.clock_hz,
         replicas=problem.replicas,
         interval_cycles=interval_cycles,
         frames_per_second=float(Fraction(problem.replicas * request.clock_hz, interval_cycles)),
-        latency_seconds=_latency(request, cluster, problem, placement, choices),
+        latency_seconds=0.0,
         cluster=cluster.name,
         boards=tuple(
             PlannedBoard(id=i, board=b.name, dies=tuple(d.name for d in b.dies))
@@ -76,7 +77,12 @@ def assemble(
         crossings=crossings,
         utilisation=tuple(_utilisation(problem, loads)),
         costs=request.costs,
-        notes=_notes(request, problem, placement, choices),
+    )
+    latency, how = latency_of(request.graph, found)
+    return replace(
+        found,
+        latency_seconds=float(latency),
+        notes=_notes(request, problem, placement, choices, how),
     )
 
 
@@ -191,58 +197,8 @@ def _port_pairs(
             yield left, (_place(problem, far.region)[0], far.port), link.bits_per_second
 
 
-def _latency(
-    request: Request,
-    cluster: Cluster,
-    problem: Problem,
-    placement: Placement,
-    choices: Choices,
-) -> float:
-    """Return the longest way of one frame through any replica, in seconds.
-
-    Every layer counts its cycles for a whole frame (FINN's critical path, an upper estimate), every
-    network hop its measured latency, every copy through the host two transfers and two launches.
-    """
-    size = len(problem.items)
-    slowest = 0.0
-    for replica in range(problem.replicas):
-        ready = [0.0] * size
-        arriving: dict[int, list[float]] = defaultdict(list)
-        for item in _topological(problem):
-            option = placement.options[replica * size + item]
-            own = choices[item][option].cycles / request.clock_hz
-            ready[item] = max(arriving[item], default=0.0) + own
-            for number, arc in enumerate(problem.arcs):
-                if arc.source == item:
-                    route = placement.routes[replica * len(problem.arcs) + number]
-                    delay = _delay(cluster, problem, route)
-                    arriving[arc.target].append(ready[item] + delay)
-        slowest = max(slowest, *ready)
-    return slowest
-
-
-def _topological(problem: Problem) -> range:
-    return range(len(problem.items))
-
-
-def _delay(cluster: Cluster, problem: Problem, route: tuple[Hop, ...]) -> float:
-    total = 0.0
-    for link_index, _ in route:
-        link = problem.links[link_index]
-        hub = any(problem.regions[r].is_hub for r in link.regions)
-        match link.kind:
-            case CrossingKind.BOARD:
-                total += SWITCH_LATENCY_SECONDS / 2 if hub else CABLE_LATENCY_SECONDS
-            case CrossingKind.HOST:
-                host = cluster.boards[_place(problem, link.ends[0].region)[0]].host_link
-                total += host.transfer_latency_seconds + host.launch_latency_seconds
-            case CrossingKind.DIE:
-                pass
-    return total
-
-
 def _notes(
-    request: Request, problem: Problem, placement: Placement, choices: Choices
+    request: Request, problem: Problem, placement: Placement, choices: Choices, latency: str
 ) -> tuple[str, ...]:
     notes = list(request.graph.notes)
     unknown = any(
@@ -253,9 +209,7 @@ def _notes(
         notes.append(
             "Flip-flops of some layers are not known; they count as 0 in the limit on flip-flops."
         )
-    notes.append(
-        "Latency is FINN's critical path: every layer counts its cycles for a whole frame."
-    )
+    notes.append(latency)
     if request.mode is Mode.SOFTWARE:
         notes.append("The host's copies are counted with large transfers at the measured rate.")
     return tuple(notes)

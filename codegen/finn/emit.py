@@ -14,11 +14,11 @@ from codegen.finn import configs
 from codegen.finn.structure import DEFAULT_STEPS, check_user_steps, structure_document
 from codegen.finn.subgraph import changes, cut, placements, replicas_on
 from codegen.render import render
-from codegen.segmentation import folded
 from elasticdf.artifact.deployment import Port
 from elasticdf.hardware import Cluster
 from elasticdf.ir import Graph
 from elasticdf.layers.kind import padded
+from partitioner.placed import folded
 from partitioner.plan import Plan
 
 

@@ -27,13 +27,13 @@ from codegen.parts import buildable
 from codegen.project.makefile import folder, makefile
 from codegen.project.pipelines import pipelines
 from codegen.render import render
-from codegen.segmentation import folded
 from codegen.vitis.link import LinkOptions, link_config
 from elasticdf.artifact.deployment import Deployment
 from elasticdf.errors import UserError
 from elasticdf.frontend.finn import is_finn_graph
 from elasticdf.hardware import Cluster
 from elasticdf.ir import Graph, Tensor
+from partitioner.placed import folded
 from partitioner.plan import Plan
 
 PLAN = "plan.json"

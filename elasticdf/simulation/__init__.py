@@ -5,6 +5,7 @@ event and exactly; `size_fifos` chooses depths. What each layer does when is in 
 is assumed is in ``docs/simulation.md``.
 """
 
+from elasticdf.simulation.curve import frame_latency
 from elasticdf.simulation.hops import Hop
 from elasticdf.simulation.pools import pools_as_windows
 from elasticdf.simulation.result import SimulationResult
@@ -17,6 +18,7 @@ __all__ = [
     "SimulationResult",
     "fifo_attributes",
     "finn_depths",
+    "frame_latency",
     "least_depths",
     "pools_as_windows",
     "simulate",

@@ -13,9 +13,9 @@ from codegen.deployment import deploy
 from codegen.finn.model import write_model
 from codegen.parts import buildable, has_control_port
 from codegen.project.emit import ProjectOptions, project
-from codegen.segmentation import folded
 from elasticdf.artifact.deployment import Deployment
 from elasticdf.ir import Graph
+from partitioner.placed import folded
 from partitioner.plan import Mode
 from tests.link_cfg import faults, read
 from tests.placed import chain, diamond

@@ -14,9 +14,9 @@ from onnx import numpy_helper
 from codegen.deployment import deploy
 from codegen.finn.model import write_model
 from codegen.project.emit import ProjectOptions, project
-from codegen.segmentation import folded
 from elasticdf.frontend import finn
 from elasticdf.ir import Graph
+from partitioner.placed import folded
 from partitioner.plan import Mode
 from tests.placed import chain, diamond
 from tests.projects import cluster_of, emit, spread

@@ -1,4 +1,4 @@
-"""What a plan puts between layers: the hops its streams take, for simulation.
+"""A replica as a plan builds it: its folded graph, and the hops its streams take, for simulation.
 
 Refuses to decide anything about the simulation itself; see ``elasticdf.simulation``.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 from math import ceil
 
+from elasticdf.errors import InternalError
 from elasticdf.hardware import framing
 from elasticdf.hardware.board import HostLink
 from elasticdf.hardware.load import load_board
@@ -17,6 +18,20 @@ from partitioner.plan import Crossing, CrossingKind, Place, Plan
 
 DIE_CROSSING_CYCLES = 4
 """Registers on a wire between two dies, as floorplanners insert to close timing (assumed)."""
+
+
+def folded(graph: Graph, plan: Plan, replica: int) -> Graph:
+    """Return the graph with the foldings and variants chosen for a replica.
+
+    Raises:
+        InternalError: The plan places other layers than the graph has.
+    """
+    chosen = {a.layer: a for a in plan.assignments if a.replica == replica}
+    if set(chosen) != {layer.name for layer in graph}:
+        raise InternalError(f"replica {replica} of the plan and network {graph.name} differ")
+    return graph.with_layers(
+        layer.with_attributes(chosen[layer.name].attributes) for layer in graph
+    )
 
 
 def hops_of(graph: Graph, plan: Plan, replica: int) -> dict[str, tuple[Hop, ...]]:
