@@ -17,14 +17,23 @@ from typing import Any, BinaryIO
 from codegen.bundle.host import read_host
 from codegen.bundle.kernels import kernel_objects
 from codegen.bundle.loaders import for_loader
+from codegen.bundle.weights import read_weights
 from codegen.deployment import binary_stem
 from elasticdf import __version__
 from elasticdf.artifact import axlf, tarwalk
 from elasticdf.artifact.bitstream import Bitstream, Platform, platform_name, platform_version
 from elasticdf.artifact.blob import Blob
 from elasticdf.artifact.deployment import DeployedBoard, Deployment
+from elasticdf.artifact.emulation import is_emulated
 from elasticdf.artifact.lint import faults
-from elasticdf.artifact.manifest import MANIFEST_NAME, EntryRecord, Loader, Manifest
+from elasticdf.artifact.manifest import (
+    MANIFEST_NAME,
+    MAX_MANIFEST_BYTES,
+    EntryRecord,
+    Loader,
+    Manifest,
+    UnitWeights,
+)
 from elasticdf.artifact.opening import BITSTREAM_NAME, NETWORK_NAME, Binary
 from elasticdf.artifact.publish import publish, staging
 from elasticdf.errors import UserError
@@ -138,13 +147,14 @@ def package(
     binaries = _binaries(project, deployment)
     bitstream = _bitstream(deployment, binaries, labels or Labels())
     _refuse_faults(bitstream, deployment, binaries, loader)
+    weights = _weights(project, binaries, loader)
     root = output or project / "artifact"
     target = root / bitstream.folder if output else root
     with staging(target.parent) as folder:
         built = folder / "artifact"
         leaf = built if output else built / bitstream.folder
         leaf.mkdir(parents=True)
-        size = _write_archive(leaf / bitstream.name, project, deployment, binaries, loader)
+        size = _write_archive(leaf / bitstream.name, project, deployment, binaries, loader, weights)
         (leaf / BITSTREAM_NAME).write_bytes(bitstream.to_bytes())
         network = project / NETWORK_NAME
         if network.is_file():
@@ -160,6 +170,7 @@ def _write_archive(
     deployment: Deployment,
     binaries: dict[int, Binary],
     loader: Loader,
+    weights: tuple[UnitWeights, ...],
 ) -> int:
     """Write the binaries in board order, then the manifest; return the bytes written."""
     prologue, epilogue = read_host(project)
@@ -176,8 +187,22 @@ def _write_archive(
             deployment=deployment,
             prologue=prologue,
             epilogue=epilogue,
+            weights=weights,
         )
         return _write_end(archive, manifest.to_bytes(), path.name)
+
+
+def _weights(project: Path, binaries: dict[int, Binary], loader: Loader) -> tuple[UnitWeights, ...]:
+    """Return what the host loads onto the real boards."""
+    real = [number for number, binary in binaries.items() if not is_emulated(binary.xclbin)]
+    weights = read_weights(project, real)
+    if weights and loader is Loader.ORIGINAL:
+        raise UserError(
+            f"the original loader loads no weights, layer {weights[0].layer} on board "
+            f"{weights[0].board} needs them; package with --loader elasticdf, or partition with "
+            "--no-variants"
+        )
+    return weights
 
 
 def _deployment(path: Path) -> Deployment:
@@ -261,6 +286,11 @@ def _write_entry(archive: BinaryIO, board: DeployedBoard, binary: Binary) -> Ent
 
 
 def _write_end(archive: BinaryIO, manifest: bytes, name: str) -> int:
+    if len(manifest) > MAX_MANIFEST_BYTES:
+        raise UserError(
+            f"{MANIFEST_NAME} would have {len(manifest)} bytes, {MAX_MANIFEST_BYTES} are allowed: "
+            "too many weights are to be loaded by the host; partition with --no-variants"
+        )
     for piece in _manifest_pieces(manifest):
         archive.write(piece)
     size = archive.tell()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from codegen.board_view import BoardView, view
 from codegen.build_plan import BuildPlan
+from codegen.bundle.weights import emit_weights
 from codegen.finn import configs
 from codegen.finn.emit import FifoDepths, board_files, front_end_files
 from codegen.finn.model import finn_model
@@ -108,6 +109,7 @@ def project(
             BuildPlan(top),
             pipelines(deployment),
             adapters(built),
+            emit_weights(built, graphs),
             *_front_end(graph, views, source, options),
             *boards,
         )

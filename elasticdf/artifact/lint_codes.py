@@ -175,6 +175,14 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "manifest-kernel": _error("a compute unit of the plan is not in its binary", _BUILD),
         "manifest-platform": _error("the description and the manifest name different boards"),
         "manifest-host-model": _error("the host cannot compute its part of the network"),
+        "manifest-weights": _error(
+            "the host cannot load the weights the boards compute with", _BUILD
+        ),
+        "weights-loader": _error(
+            "the original loader loads no weights; every result would be wrong",
+            "package with --loader elasticdf, or partition with --no-variants",
+            Loader.ORIGINAL,
+        ),
         "loader-mismatch": _note("the artifact was made for another loader"),
     }
 )

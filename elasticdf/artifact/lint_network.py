@@ -52,6 +52,7 @@ def manifest_notes(
         elif content.sha256() != record.sha256:
             yield "manifest-checksum", f"{record.name} has another SHA-256 than the manifest says"
     yield from _fact_notes(manifest, facts)
+    yield from _weight_notes(manifest, facts)
     if bitstream is not None:
         yield from _platform_notes(bitstream, manifest.deployment)
     for name, model in (("prologue", manifest.prologue), ("epilogue", manifest.epilogue)):
@@ -59,6 +60,24 @@ def manifest_notes(
             _ = model.onnx if model else b""
         except UserError as error:
             yield "manifest-host-model", f"{name}: {error}"
+
+
+def _weight_notes(manifest: Manifest, facts: Sequence[Facts]) -> Iterator[Note]:
+    units = {one.name: one.units for one in reversed(facts)}
+    names = {record.board: record.name for record in manifest.entries}
+    for weights in manifest.weights:
+        binary = names.get(weights.board)
+        if binary is None:
+            yield "manifest-weights", f"weights of {weights.unit} are for board {weights.board}"
+        elif weights.unit not in units.get(binary, {weights.unit: 0}):
+            yield "manifest-weights", f"{binary} has no compute unit {weights.unit}"
+        try:
+            weights.values()
+        except UserError as error:
+            yield "manifest-weights", str(error)
+    if manifest.weights:
+        layers = ", ".join(weights.layer for weights in manifest.weights[:3])
+        yield "weights-loader", f"the host has to load the weights of {layers}"
 
 
 def _fact_notes(manifest: Manifest, facts: Sequence[Facts]) -> Iterator[Note]:

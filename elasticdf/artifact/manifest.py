@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from elasticdf.artifact.deployment import Deployment
 from elasticdf.errors import UserError
@@ -19,7 +24,8 @@ from elasticdf.records import decode, encode, expect_table
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_SCHEMA = "elasticdf.artifact/1"
-MAX_MANIFEST_BYTES = 32 << 20
+MAX_MANIFEST_BYTES = 256 << 20
+WORD_BYTES = 4
 
 
 class Loader(StrEnum):
@@ -89,6 +95,54 @@ class HostComputation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitWeights:
+    """Weights that memory on the board cannot hold from the start and the host has to load.
+
+    Attributes:
+        board: Board id.
+        unit: Compute unit whose control port they go through, word by word from offset 0 on.
+        layer: Whose weights they are.
+        sha256: Of the words, little-endian, hexadecimal.
+        words: 32-bit words, little-endian, base64.
+    """
+
+    board: int
+    unit: str
+    layer: str
+    sha256: str
+    words: str
+
+    @staticmethod
+    def of(board: int, unit: str, layer: str, values: Iterable[int]) -> UnitWeights:
+        """Wrap words."""
+        content = np.fromiter(values, "<u4").tobytes()
+        return UnitWeights(
+            board=board,
+            unit=unit,
+            layer=layer,
+            sha256=hashlib.sha256(content).hexdigest(),
+            words=base64.b64encode(content).decode("ascii"),
+        )
+
+    def values(self) -> NDArray[np.uint32]:
+        """Return the words.
+
+        Raises:
+            UserError: They are damaged.
+        """
+        try:
+            content = base64.b64decode(self.words, validate=True)
+        except binascii.Error:
+            content = b""
+        if len(content) % WORD_BYTES or hashlib.sha256(content).hexdigest() != self.sha256:
+            raise UserError(
+                f"{MANIFEST_NAME}: the weights of {self.unit} are damaged; package the artifact "
+                "again"
+            )
+        return np.frombuffer(content, "<u4").astype(np.uint32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """The manifest.
 
@@ -101,6 +155,7 @@ class Manifest:
         deployment: What runs where and every connection.
         prologue: From the network's input to the accelerator's, or None.
         epilogue: From the accelerator's output to the network's, or None.
+        weights: What the host loads before the first frame; emulated boards need none.
     """
 
     loader: Loader
@@ -111,6 +166,7 @@ class Manifest:
     deployment: Deployment
     prologue: HostComputation | None
     epilogue: HostComputation | None
+    weights: tuple[UnitWeights, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Return the file's content."""

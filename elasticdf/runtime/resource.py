@@ -136,6 +136,10 @@ class Resource:
     def _by_id(self) -> dict[int, Board]:
         return dict(zip(self._ids, self.boards, strict=True))
 
+    def board(self, number: int) -> Board:
+        """Return the programmed board that the manifest calls by this id."""
+        return self._by_id[number]
+
     def create_memory(self, index: int) -> Memory | None:
         """Return the memory with an index over all boards.
 

@@ -25,6 +25,7 @@ from elasticdf.runtime.emulated.switch import Switch
 from elasticdf.runtime.failures import BoardError
 from elasticdf.runtime.host import Array, HostModelRunner, frames_from
 from elasticdf.runtime.images import read_images
+from elasticdf.runtime.loading import load
 from elasticdf.runtime.packing import Bytes, frame_bytes, pack, unpack
 from elasticdf.runtime.pipeline import Step, make_steps, run_steps
 from elasticdf.runtime.resource import Resource
@@ -260,5 +261,5 @@ def open_session(
             "elasticdf, or serve it to a client that knows its arguments"
         )
     with Resource(open_boards(artifact, threads), stall_seconds) as resource:
-        resource.program(artifact.binaries, manifest)
+        load(resource, artifact)
         yield Session(artifact, manifest, resource, threads)

@@ -199,8 +199,7 @@ class XrtBoard:
                 ) from error
         self._units = instances(binary)
         self._deployment, self._board = deployment, board
-        order = {ip.compute_unit: number for number, ip in enumerate(binary.ips)}
-        self._registers = XrtRegisters(self._library, self.index, binary.header.uuid, order)
+        self._registers = XrtRegisters(self._library, self.index, binary.header.uuid, binary.ips)
 
     def reset(self) -> None:
         """Check that nothing is under way; XRT has no reset of a loaded binary.

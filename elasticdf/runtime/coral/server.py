@@ -34,6 +34,7 @@ from elasticdf.runtime.coral.service import (
     UnknownAcceleratorError,
 )
 from elasticdf.runtime.failures import BoardError
+from elasticdf.runtime.loading import load
 from elasticdf.runtime.pipeline import Step, stream_arguments
 from elasticdf.runtime.resource import Resource
 from elasticdf.runtime.session import STALL_SECONDS, open_boards
@@ -149,7 +150,7 @@ class Server:
             for artifact in _open_all(artifacts):
                 boards = open_boards(artifact, threads)
                 resource = stack.enter_context(Resource(boards, stall_seconds))
-                resource.program(artifact.binaries, artifact.manifest)
+                load(resource, artifact)
                 self._accelerators.update(accelerators_of(artifact, resource))
                 resources.append(resource.name)
             cubes = CubeFolder(shm)

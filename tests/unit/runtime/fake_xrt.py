@@ -183,6 +183,9 @@ class CoreLibrary:
         self.xclCloseContext = _Function(self._close_context)
         self.xclRegRead = _Function(self._read)
         self.xclRegWrite = _Function(self._write)
+        self.bar: dict[tuple[int, int], int] = {}
+        self.xclRead = _Function(self._read_bar)
+        self.xclWrite = _Function(self._write_bar)
 
     def _open(self, index: Any, log: Any, level: Any) -> int:
         assert self.xclOpen.restype is ctypes.c_void_p, "a handle is a pointer, not an int"
@@ -206,11 +209,28 @@ class CoreLibrary:
     def _read(self, handle: Any, index: Any, offset: Any, value: Any) -> int:
         key = self._key(handle, index)
         assert key in self.contexts, "a register without a context"
+        assert offset.value < 1 << 16, "XRT maps 64 KiB of a compute unit"
         value._obj.value = self.words.get((*key, offset.value), self.default.get(offset.value, 0))
         return self.status
 
     def _write(self, handle: Any, index: Any, offset: Any, value: Any) -> int:
         key = self._key(handle, index)
         assert key in self.contexts, "a register without a context"
+        assert offset.value < 1 << 16, "XRT maps 64 KiB of a compute unit"
         self.words[*key, offset.value] = value.value
         return self.status
+
+    def _bar_key(self, handle: Any, space: Any, address: Any, size: Any) -> tuple[int, int]:
+        assert space.value == 2, "XCL_ADDR_KERNEL_CTRL"
+        assert size.value == 4
+        return int(handle.value) - 1000, int(address.value)
+
+    def _read_bar(self, handle: Any, space: Any, address: Any, value: Any, size: Any) -> int:
+        assert self.xclRead.restype is ctypes.c_size_t
+        value._obj.value = self.bar.get(self._bar_key(handle, space, address, size), 0)
+        return int(size.value)
+
+    def _write_bar(self, handle: Any, space: Any, address: Any, value: Any, size: Any) -> int:
+        assert self.xclWrite.restype is ctypes.c_size_t
+        self.bar[self._bar_key(handle, space, address, size)] = value._obj.value
+        return int(size.value)

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 
 from elasticdf.artifact.axlf import SectionKind, Xclbin, assemble, parse
+from elasticdf.artifact.manifest import UnitWeights
 from elasticdf.artifact.network_registers import CURRENT, MAC
 from elasticdf.artifact.opening import Artifact, open_artifact
-from elasticdf.artifact.sections import field
+from elasticdf.artifact.sections import Ip, IpType, field
 from elasticdf.errors import UserError
-from elasticdf.runtime import session, xrt
+from elasticdf.runtime import loading, session, xrt
+from elasticdf.runtime.board import Word
 from elasticdf.runtime.failures import BoardError
 from elasticdf.runtime.pipeline import make_steps
 from elasticdf.runtime.resource import Resource
+from elasticdf.runtime.xrt_registers import XrtRegisters
 from tests.runtime_samples import Sample
 from tests.unit.runtime import fake_xrt
 
@@ -89,6 +92,56 @@ def test_the_network_is_set_up_in_the_registers(
     assert words[CURRENT["arp_mac_addr_offset"] + 8 * 10 + 4] == 0x0000
     assert words[CURRENT["arp_valid_offset"] + 4 * 2] == 1 << 16
     assert library.words[1, mac, MAC["reset"]] == 0
+
+
+WORDS = (0x11, 0x22, 0xFFFF_FFFF)
+
+
+def _with_weights(opened: Artifact, unit: str) -> Artifact:
+    assert opened.manifest is not None
+    weights = UnitWeights.of(1, unit, "MVAU_hls_1", WORDS)
+    vars(opened)["manifest"] = replace(opened.manifest, weights=(weights,))
+    return opened
+
+
+def test_weights_are_loaded_and_a_frame_flushes_the_old_ones(
+    tmp_path: Path, library: fake_xrt.CoreLibrary
+) -> None:
+    opened = _with_weights(artifact(tmp_path, Sample(mode="hw")), "seg_r0_s1")
+    with Resource(session.open_boards(opened), 1.0) as boards:
+        loading.load(boards, opened)
+        unit = [ip.compute_unit for ip in opened.binaries[1].xclbin.ips].index("seg_r0_s1")
+        assert [library.words[1, unit, 4 * i] for i in range(3)] == list(WORDS)
+        assert fake_xrt.Kernel.starts == [("odma_seg_r0_s1", 1), ("idma_seg_r0_s0", 1)]
+
+
+def test_weights_a_memory_does_not_keep_are_told(
+    tmp_path: Path, library: fake_xrt.CoreLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = _with_weights(artifact(tmp_path, Sample(mode="sw")), "seg_r0_s1")
+    monkeypatch.setattr(library.xclRegWrite, "_call", lambda *_: 0)
+    with (
+        Resource(session.open_boards(opened), 1.0) as boards,
+        pytest.raises(
+            BoardError,
+            match=r"board 1: weight word 0x0 of seg_r0_s1 \(layer MVAU_hls_1\) reads 0x0 after",
+        ),
+    ):
+        loading.load(boards, opened)
+
+
+def test_words_beyond_the_window_go_by_their_address(library: fake_xrt.CoreLibrary) -> None:
+    ips = tuple(
+        Ip(type=IpType.KERNEL, properties=0, base=base, name=f"k{i}:u{i}")
+        for i, base in enumerate((0x180_0000, None))
+    )
+    registers = XrtRegisters(library, 0, bytes(16), ips)
+    words = [Word(unit="u0", offset=offset, value=offset) for offset in (0xFFFC, 0x1_0000)]
+    registers.write(words)
+    assert registers.read(words) == (0xFFFC, 0x1_0000)
+    assert library.bar == {(0, 0x181_0000): 0x1_0000}
+    with pytest.raises(BoardError, match="device 0: XRT could not write 0x10000 of u1"):
+        registers.write([Word(unit="u1", offset=0x1_0000)])
 
 
 def test_a_link_that_stays_down_is_named(
