@@ -21,6 +21,8 @@ from codegen.bundle import pack
 from codegen.bundle.emulation import emulation_binary
 from codegen.bundle.host import emit_host
 from codegen.deployment import deploy
+from codegen.finn.structure import check_user_steps
+from codegen.options import BuildOptions, read_build_options
 from codegen.project.emit import ProjectOptions, project
 from codegen.segments.emit import segment_model, whole_model
 from elasticdf import folding, frontend
@@ -181,13 +183,15 @@ class PartitionOptions:
     seed: int = 0
     snapshot: Path | None = None
     finn_steps: Path | None = None
+    tool: str | None = None
+    build_options: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return what decides the plan, without the folders of this machine."""
         document: dict[str, Any] = encode(self)
         for name in ("output", "snapshot"):
             del document[name]
-        for name in ("model", "folding", "finn_steps", "target"):
+        for name in ("model", "folding", "finn_steps", "target", "build_options"):
             if isinstance(document[name], str | Path) and not str(document[name]).startswith(ZOO):
                 document[name] = Path(document[name]).name
         return document
@@ -239,6 +243,9 @@ def partition(options: PartitionOptions, report: Report) -> Partitioned:
     target = parse_target(options.target)
     report(f"reading {options.model}")
     profile = load_profile(options.costs)
+    _check_tool(target, options.tool)
+    building = _build_options(options.build_options)
+    steps = _finn_steps(options.finn_steps)
     network = load_network(options.model, quirks=profile.exactly_finn)
     digest = sha256(network.model)
     check_output(options.output, digest)
@@ -252,8 +259,12 @@ def partition(options: PartitionOptions, report: Report) -> Partitioned:
         _write(options.snapshot, json_bytes(snapshot_document(problem)))
     report("writing the project")
     cluster = _planned_cluster(target, plan)
-    emission = ProjectOptions(finn_steps=_finn_steps(options.finn_steps))
-    deployment = deploy(network.graph, plan, cluster)
+    emission = ProjectOptions(
+        link=building.link,
+        finn_steps=steps,
+        fifo_depths=building.finn.fifo_depths,
+    )
+    deployment = deploy(network.graph, plan, cluster, building.addressing, tool=options.tool)
     files = BuildPlan.merge(
         (
             project(network.graph, plan, cluster, deployment, network.model, emission),
@@ -262,7 +273,10 @@ def partition(options: PartitionOptions, report: Report) -> Partitioned:
         )
     )
     provenance = Provenance(
-        network=plan.network, network_sha256=digest, options=options.to_json(), seed=options.seed
+        network=plan.network,
+        network_sha256=digest,
+        options={**options.to_json(), "build_options": building.to_json()},
+        seed=options.seed,
     )
     manifest = BuildPlan({MANIFEST: provenance.manifest(files)})
     write_project(options.output, BuildPlan.merge((files, manifest)))
@@ -297,7 +311,23 @@ def _request(
     )
 
 
+def _check_tool(target: Cluster | AutoTarget, tool: str | None) -> None:
+    boards = (target.board,) if isinstance(target, AutoTarget) else target.boards
+    for board in boards if tool is not None else ():
+        board.shell_for(tool or "")
+
+
 def _finn_steps(path: Path | None) -> bytes | None:
+    content = _optional_file(path)
+    return None if content is None else check_user_steps(content, str(path))
+
+
+def _build_options(path: Path | None) -> BuildOptions:
+    content = _optional_file(path)
+    return BuildOptions() if content is None else read_build_options(content, str(path))
+
+
+def _optional_file(path: Path | None) -> bytes | None:
     if path is None:
         return None
     try:

@@ -33,11 +33,13 @@ class LinkOptions:
         separator: Between the compute units of one kernel in ``nk``: ``.`` to 2022.1, ``,`` later.
         network_clock_hz: Of the network layer, on shells that clock kernels one by one.
         strategy: Vivado's implementation strategy.
+        properties: Further properties of the implementation run, ``NAME=VALUE``.
     """
 
     separator: str = "."
     network_clock_hz: int = NETWORK_CLOCK_HZ
     strategy: str = "Performance_NetDelay_low"
+    properties: tuple[str, ...] = ()
 
 
 NETWORK_FIFO_WORDS = 512

@@ -63,6 +63,15 @@ def _partition_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--finn-steps", type=existing_file, metavar="FILE", help="Python file with FINN build steps"
     )
+    parser.add_argument(
+        "--tool", metavar="RELEASE", help="Vitis release to link with, 2022.2; decides the shells"
+    )
+    parser.add_argument(
+        "--build-options",
+        type=existing_file,
+        metavar="FILE",
+        help="TOML file: addresses, error correction, clocks, v++ and FIFO choices",
+    )
 
 
 def _partition(options: Namespace, report: Report) -> CommandResult:
@@ -88,6 +97,8 @@ def _partition(options: Namespace, report: Report) -> CommandResult:
         seed=options.seed,
         snapshot=options.snapshot,
         finn_steps=options.finn_steps,
+        tool=options.tool,
+        build_options=options.build_options,
     )
     result = flow.partition(request, report)
     text = result.to_text()
