@@ -113,7 +113,7 @@ def read_build_options(content: bytes, where: str) -> BuildOptions:
         ("vitis, separator", lambda: _check_separator(options.vitis.separator)),
         ("vitis, network_clock", lambda: parse_frequency_hz(options.vitis.network_clock)),
         ("vitis, strategy", lambda: ini(options.vitis.strategy)),
-        ("vitis, properties", lambda: [_check_property(p) for p in options.vitis.properties]),
+        ("vitis, properties", lambda: _check_properties(options.vitis.properties)),
     )
     for key, check in checks:
         try:
@@ -145,11 +145,12 @@ def _check_separator(separator: str) -> None:
         raise UserError(f"{separator!r} separates nothing for v++; use '.' (to 2022.1) or ','")
 
 
-def _check_property(text: str) -> None:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise UserError(
-            f"{text!r} is not NAME=VALUE, for example "
-            "run.impl_1.STEPS.PLACE_DESIGN.ARGS.DIRECTIVE=Explore"
-        )
-    ini(text)
+def _check_properties(properties: tuple[str, ...]) -> None:
+    for text in properties:
+        name, _, value = text.partition("=")
+        if not (name and value):
+            raise UserError(
+                f"{text!r} is not NAME=VALUE, for example "
+                "run.impl_1.STEPS.PLACE_DESIGN.ARGS.DIRECTIVE=Explore"
+            )
+        ini(text)
