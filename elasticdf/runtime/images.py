@@ -33,7 +33,8 @@ def read_images(folder: Path, height: int, width: int, channels: int = 3) -> NDA
         operations: Any = import_module("PIL.ImageOps")
     except ImportError as error:
         raise UserError(
-            "reading images needs Pillow: pip install 'elasticdf[images]', or give the input as .npy"
+            "reading images needs Pillow: pip install 'elasticdf[images]', "
+            "or give the input as .npy"
         ) from error
     form = {1: "L", 3: "RGB", 4: "RGBA"}.get(channels)
     if form is None:
