@@ -1,12 +1,13 @@
 """Network ports in use: addresses, and socket rows that match at both ends by construction.
 
-A row is made for both ends of a stream at once, so no end can disagree with the other. The last
-octet of every address is unique, because the stack's ARP table is indexed by it.
+A row is made for both ends of a stream at once, so no end can disagree with the other. It carries
+data both ways: a stream and one that comes back between the same two ports share it. The last octet
+of every address is unique, because the stack's ARP table is indexed by it.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -57,16 +58,23 @@ class Hop:
 
 
 def connect(hops: Iterable[Hop], cluster: Cluster) -> tuple[NetworkStream, ...]:
-    """Give every hop its socket rows and window.
+    """Give every hop its socket rows and window, a row for the next one that goes the other way.
 
     Raises:
         UserError: A port has fewer rows than streams.
     """
     listed = tuple(hops)
     rows: Counter[PortId] = Counter()
+    half_used: dict[tuple[PortId, PortId], deque[tuple[int, int]]] = defaultdict(deque)
     windows = _windows(listed)
     links = []
     for index, hop in enumerate(listed):
+        if half_used[hop.destination, hop.origin]:
+            there, here = half_used[hop.destination, hop.origin].popleft()
+        else:
+            here = _next_row(rows, hop.origin, cluster)
+            there = _next_row(rows, hop.destination, cluster)
+            half_used[hop.origin, hop.destination].append((here, there))
         links.append(
             NetworkStream(
                 id=index,
@@ -74,10 +82,10 @@ def connect(hops: Iterable[Hop], cluster: Cluster) -> tuple[NetworkStream, ...]:
                 target=hop.target,
                 source_board=hop.origin[0],
                 source_qsfp=hop.origin[1],
-                source_row=_next_row(rows, hop.origin, cluster),
+                source_row=here,
                 target_board=hop.destination[0],
                 target_qsfp=hop.destination[1],
-                target_row=_next_row(rows, hop.destination, cluster),
+                target_row=there,
                 window_bytes=windows[index],
             )
         )
@@ -88,7 +96,7 @@ def network_ports(
     links: Iterable[NetworkStream], cluster: Cluster, addressing: Addressing
 ) -> tuple[NetworkPort, ...]:
     """Return the ports that carry something, by board and number."""
-    rows: dict[PortId, list[Socket]] = defaultdict(list)
+    rows: dict[PortId, dict[int, Socket]] = defaultdict(dict)
     peers: dict[PortId, set[PortId]] = defaultdict(set)
     octets = _octets(cluster)
     for link in links:
@@ -100,14 +108,13 @@ def network_ports(
         )
         for here, there, row, my_base, their_base in ends:
             peers[here].add(there)
-            rows[here].append(
-                Socket(
-                    row=row,
-                    their_ip=f"{addressing.subnet}.{octets[there]}",
-                    their_port=their_base + link.id,
-                    my_port=my_base + link.id,
-                )
+            socket = Socket(
+                row=row,
+                their_ip=f"{addressing.subnet}.{octets[there]}",
+                their_port=their_base + link.id,
+                my_port=my_base + link.id,
             )
+            rows[here].setdefault(row, socket)  # a stream that comes back uses the first one's
     return tuple(
         NetworkPort(
             board=port[0],
@@ -118,7 +125,7 @@ def network_ports(
             gateway=f"{addressing.subnet}.1",
             mask="255.255.255.0",
             rsfec=addressing.rsfec,
-            sockets=tuple(sorted(rows[port], key=lambda socket: socket.row)),
+            sockets=tuple(socket for _, socket in sorted(rows[port].items())),
             arp=tuple(
                 (f"{addressing.subnet}.{octets[peer]}", _mac(octets[peer]))
                 for peer in sorted(peers[port])

@@ -6,6 +6,7 @@ import itertools
 import json
 from pathlib import Path
 
+from codegen.addressing import Addressing, Hop, connect, network_ports
 from codegen.bundle.emulation import emulation_binary
 from elasticdf.artifact.deployment import (
     DeployedBoard,
@@ -13,11 +14,9 @@ from elasticdf.artifact.deployment import (
     Direction,
     HostStream,
     Kernel,
-    NetworkPort,
-    NetworkStream,
     Port,
-    Socket,
 )
+from elasticdf.hardware import Cluster
 from elasticdf.hardware.load import load_board
 
 MODES = ("dp", "hw", "tmp", "sw")
@@ -76,70 +75,21 @@ def _board(index: int) -> DeployedBoard:
     )
 
 
-def _link(index: int, source: Kernel, target: Kernel) -> NetworkStream:
-    """Opposite streams of a pair of boards share a socket, as one socket carries both ways."""
-    return NetworkStream(
-        id=index,
+def _hop(source: Kernel, target: Kernel) -> Hop:
+    return Hop(
         source=(source.name, "m_axis_0"),
         target=(target.name, "s_axis_0"),
-        source_board=source.board,
-        source_qsfp=1,
-        source_row=_row(source.board, target.board),
-        target_board=target.board,
-        target_qsfp=1,
-        target_row=_row(target.board, source.board),
-        window_bytes=32768,
+        origin=(source.board, 1),
+        destination=(target.board, 1),
+        frame_bytes=16,
     )
-
-
-def _row(board: int, peer: int) -> int:
-    """Rows are numbered by peer, the board's own number left out."""
-    return peer if peer < board else peer - 1
-
-
-def _ports(links: list[NetworkStream]) -> tuple[NetworkPort, ...]:
-    pairs = [(link.source_board, link.target_board) for link in links]
-    pairs += [(target, source) for source, target in pairs]
-    boards = sorted({board for board, _ in pairs})
-    return tuple(_port(board, sorted({p for b, p in pairs if b == board})) for board in boards)
-
-
-def _port(board: int, peers: list[int]) -> NetworkPort:
-    return NetworkPort(
-        board=board,
-        qsfp=1,
-        die="SLR2",
-        mac=_mac(board),
-        ip=_ip(board),
-        gateway="192.168.10.1",
-        mask="255.255.255.0",
-        rsfec=False,
-        sockets=tuple(
-            Socket(
-                row=_row(board, peer),
-                their_ip=_ip(peer),
-                their_port=60000 + board,
-                my_port=60000 + peer,
-            )
-            for peer in peers
-        ),
-        arp=tuple((_ip(peer), _mac(peer)) for peer in peers),
-    )
-
-
-def _ip(board: int) -> str:
-    return f"192.168.10.{10 + board}"
-
-
-def _mac(board: int) -> str:
-    return f"00:0a:35:00:00:{board:02x}"
 
 
 def deployment(mode: str = "hw", boards: int = 2, replicas: int | None = None) -> Deployment:
     """A chain over all boards (for ``dp``: one kernel per replica, one replica per board)."""
     replicas = replicas or (boards if mode == "dp" else 1)
     kernels: list[Kernel] = []
-    links: list[NetworkStream] = []
+    hops: list[Hop] = []
     streams: list[HostStream] = []
     for replica in range(replicas):
         path = {
@@ -156,7 +106,9 @@ def deployment(mode: str = "hw", boards: int = 2, replicas: int | None = None) -
             continue
         streams += [host(chain[0], Direction.IN), host(chain[-1], Direction.OUT)]
         for source, target in itertools.pairwise(chain):
-            links.append(_link(len(links), source, target))
+            hops.append(_hop(source, target))
+    cluster = Cluster(name="tests", boards=(load_board(BOARD),) * boards)
+    links = connect(hops, cluster)
     return Deployment(
         network="tiny",
         mode=mode,
@@ -165,9 +117,9 @@ def deployment(mode: str = "hw", boards: int = 2, replicas: int | None = None) -
         boards=tuple(_board(index) for index in range(boards)),
         kernels=tuple(kernels),
         local=(),
-        links=tuple(links),
+        links=links,
         host=tuple(streams),
-        ports=_ports(links),
+        ports=network_ports(links, cluster, Addressing()),
         plan_digest="ab" * 32,
     )
 

@@ -70,7 +70,10 @@ def _network_fault(deployment: Deployment) -> str | None:
     for port in ports:
         rows = [socket.row for socket in port.sockets if socket.valid]
         if rows != [0]:
-            return f"fills socket row 0 only, board {port.board} needs rows {_listing(rows)}"
+            return (
+                "sets up socket row 0 only, which carries one stream each way, "
+                f"board {port.board} needs rows {_listing(rows)}"
+            )
         if port.rsfec:
             return f"never switches on RS-FEC, the link of board {port.board} needs it"
     if ports and len(ports) != ORIGINAL_BOARDS:

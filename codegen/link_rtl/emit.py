@@ -6,6 +6,7 @@ parameters. What the adapters do on the wire is described in docs/link.md.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import singledispatch
 from importlib import resources
@@ -267,13 +268,14 @@ def _distributor(adapter: Distributor) -> Kernel:
         Stream(name=f"m_axis_{index}", slave=False, dest=False) for index in range(count)
     )
     rows = ", ".join(f"16'd{row}" for row in reversed(adapter.rows))
+    takes = ", ".join(f"2'b{taken:02b}" for taken in reversed(_takes(adapter)))
     return Kernel(
         name=adapter.name,
         core="edf_demux_core",
         summary=f"packets to the adapters of socket rows {', '.join(map(str, adapter.rows))}",
         streams=(Stream(name="n2k", slave=True), *outputs),
         registers=linkregisters.DEMUX,
-        parameters=(("OUTPUTS", count), ("ROWS", f"{{{rows}}}")),
+        parameters=(("OUTPUTS", count), ("ROWS", f"{{{rows}}}"), ("TAKES", f"{{{takes}}}")),
         connections=(
             *(
                 (f"s_{signal}", f"n2k_{signal}")
@@ -282,6 +284,15 @@ def _distributor(adapter: Distributor) -> Kernel:
             *((f"m_{signal}", _joined(outputs, signal)) for signal in outputs[0].signals()),
             ("values", "values"),
         ),
+    )
+
+
+def _takes(adapter: Distributor) -> tuple[int, ...]:
+    """Return what each output takes of its row: 1 CREDIT, 2 the rest, 3 all when it is alone."""
+    shared = Counter(adapter.rows)
+    return tuple(
+        3 if shared[row] == 1 else 1 if sends else 2
+        for row, sends in zip(adapter.rows, adapter.credits, strict=True)
     )
 
 

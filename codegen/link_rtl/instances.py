@@ -98,11 +98,13 @@ class Distributor:
 
     Attributes:
         name: Of kernel and compute unit.
-        rows: Of each output, in order.
+        rows: Of each output, in order. A sender and a receiver may share a row.
+        credits: Whether the output leads to a sender, which hears CREDIT only.
     """
 
     name: str
     rows: tuple[int, ...]
+    credits: tuple[bool, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,9 +162,15 @@ def instances(
         if link.target_board == board:
             ends.append(_receiver(deployment, link, fill_missing=fill_missing))
     for qsfp in _ports(deployment, board):
-        rows = tuple(row for _, row in _rows(deployment, board, qsfp))
-        ends.append(Merger(name=merger_name(qsfp), inputs=len(rows)))
-        ends.append(Distributor(name=distributor_name(qsfp), rows=rows))
+        attached = _attached(deployment, board, qsfp)
+        ends.append(Merger(name=merger_name(qsfp), inputs=len(attached)))
+        ends.append(
+            Distributor(
+                name=distributor_name(qsfp),
+                rows=tuple(row for row, _, _ in attached),
+                credits=tuple(sends for _, sends, _ in attached),
+            )
+        )
     return tuple(ends)
 
 
@@ -178,7 +186,7 @@ def wires(deployment: Deployment, board: int) -> tuple[Wire, ...]:
             found.append(Wire(source=f"{receiver_name(link)}.m_axis_0", target=consumer))
     for qsfp in _ports(deployment, board):
         merger, distributor, unit = merger_name(qsfp), distributor_name(qsfp), network_unit(qsfp)
-        for index, (name, _row) in enumerate(_rows(deployment, board, qsfp)):
+        for index, (_row, _sends, name) in enumerate(_attached(deployment, board, qsfp)):
             found.append(Wire(source=f"{name}.k2n", target=f"{merger}.s_axis_{index}"))
             found.append(Wire(source=f"{distributor}.m_axis_{index}", target=f"{name}.n2k"))
         found.append(Wire(source=f"{merger}.k2n", target=f"{unit}.S_AXIS_sk2nl"))
@@ -236,15 +244,15 @@ def _ports(deployment: Deployment, board: int) -> tuple[int, ...]:
     return tuple(port.qsfp for port in deployment.ports if port.board == board)
 
 
-def _rows(deployment: Deployment, board: int, qsfp: int) -> tuple[tuple[str, int], ...]:
-    """Return the adapters on a network port with their rows, in row order."""
+def _attached(deployment: Deployment, board: int, qsfp: int) -> list[tuple[int, bool, str]]:
+    """Return row, whether it sends, and name of the adapters on a network port, in row order."""
     found = []
     for link in deployment.links:
         if (link.source_board, link.source_qsfp) == (board, qsfp):
-            found.append((sender_name(link), link.source_row))
+            found.append((link.source_row, True, sender_name(link)))
         if (link.target_board, link.target_qsfp) == (board, qsfp):
-            found.append((receiver_name(link), link.target_row))
-    return tuple(sorted(found, key=lambda end: end[1]))
+            found.append((link.target_row, False, receiver_name(link)))
+    return sorted(found)
 
 
 def _producer(deployment: Deployment, link: NetworkStream) -> str:

@@ -158,6 +158,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "package with --loader elasticdf",
             Loader.ORIGINAL,
         ),
+        "network-row": _error("packets would not leave, or be taken for another stream's"),
         "network-asymmetric": _error("packets of one end are dropped silently at the other"),
         "network-address": _error("two ports would answer to one address"),
         "network-rsfec": _error("the link never comes up when the ends disagree"),

@@ -144,6 +144,7 @@ def link_notes(deployment: Deployment, facts: Sequence[Facts]) -> Iterator[Note]
             )
     for port in deployment.ports:
         yield from _port_notes(port)
+    yield from _row_notes(deployment)
     yield from _address_notes(deployment.ports)
     yield from _symmetry_notes(deployment.ports)
 
@@ -167,6 +168,25 @@ def _port_notes(port: NetworkPort) -> Iterator[Note]:
         yield "network-sockets", f"{where} needs {len(rows)} sockets, highest row {max(rows)}"
     if len(set(rows)) != len(rows):
         yield "network-sockets", f"{where} uses a socket row twice"
+
+
+def _row_notes(deployment: Deployment) -> Iterator[Note]:
+    """Yield what is wrong with the rows of streams: a row carries one stream in each direction."""
+    ends = [
+        end
+        for link in deployment.links
+        for end in (
+            (link.source_board, link.source_qsfp, link.source_row, "leave"),
+            (link.target_board, link.target_qsfp, link.target_row, "arrive"),
+        )
+    ]
+    rows = {(port.board, port.qsfp): {s.row for s in port.sockets} for port in deployment.ports}
+    for (board, number, row, way), count in Counter(ends).items():
+        where = f"board {board}, port {number}, socket {row}"
+        if count > 1:
+            yield "network-row", f"{where}: {count} streams {way} through it, one can"
+        if row not in rows.get((board, number), {row}):
+            yield "network-row", f"{where}: a stream uses the row, nothing sets it up"
 
 
 def _address_notes(ports: Sequence[NetworkPort]) -> Iterator[Note]:

@@ -26,6 +26,7 @@ class Configuration:
         transfer_bytes: Width of the stream.
         transfers: Per frame.
         duplex: A second stream runs the other way over the same cable.
+        shared: It shares the socket row.
         fill_missing: Frames wholly lost are replaced by zeros.
         window_beats: Of the credit.
     """
@@ -33,18 +34,21 @@ class Configuration:
     transfer_bytes: int
     transfers: int
     duplex: bool = False
+    shared: bool = False
     fill_missing: bool = True
     window_beats: int = 704
 
     def __str__(self) -> str:
         parts = [f"{self.transfer_bytes}x{self.transfers}", f"w{self.window_beats}"]
-        return "-".join((*parts, *["duplex"] * self.duplex, *["leave"] * (not self.fill_missing)))
+        parts += ["duplex"] * self.duplex + ["shared"] * self.shared
+        return "-".join((*parts, *["leave"] * (not self.fill_missing)))
 
     def parameters(self) -> tuple[str, ...]:
         values = {
             "BYTES": self.transfer_bytes,
             "TRANSFERS": self.transfers,
             "DUPLEX": int(self.duplex),
+            "SHARED": int(self.shared),
             "FILL_MISSING": int(self.fill_missing),
             "WINDOW_BEATS": self.window_beats,
             "CREDIT_STEP": max(1, self.window_beats // 8),

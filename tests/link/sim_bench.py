@@ -57,6 +57,7 @@ def configuration(dut: Any) -> Configuration:
         transfer_bytes=int(dut.BYTES.value),
         transfers=int(dut.TRANSFERS.value),
         duplex=bool(int(dut.DUPLEX.value)),
+        shared=bool(int(dut.SHARED.value)),
         fill_missing=bool(int(dut.FILL_MISSING.value)),
         window_beats=int(dut.WINDOW_BEATS.value),
     )

@@ -16,21 +16,27 @@ pytestmark = [
 ]
 
 # Every width class of the gearboxes, frames that just fit a beat or a packet and just do not,
-# short and long ones, small windows, both directions, both policies for missing frames.
+# short and long ones, small windows, both directions on two rows or (2) on one, both policies for
+# missing frames.
 CONFIGURATIONS = tuple(
-    Configuration(transfer_bytes=b, transfers=t, duplex=d, fill_missing=f, window_beats=w)
+    Configuration(
+        transfer_bytes=b, transfers=t, duplex=d > 0, shared=d > 1, fill_missing=f, window_beats=w
+    )
     for b, t, d, f, w in (
-        (1, 1, False, True, 704), (1, 56, True, True, 704), (1, 120, False, True, 96),
-        (2, 29, False, True, 704), (3, 17, False, True, 48), (5, 11, True, True, 704),
-        (7, 8, False, True, 704), (8, 7, False, False, 704), (12, 20, False, True, 22),
-        (16, 4, False, False, 192), (22, 64, False, True, 192), (24, 59, True, True, 704),
-        (28, 50, False, True, 704), (32, 44, True, False, 704), (33, 43, False, True, 768),
-        (48, 60, False, True, 256), (56, 1, True, True, 704), (56, 25, False, True, 704),
-        (57, 1, False, True, 704), (63, 23, False, True, 704), (64, 22, True, True, 704),
-        (64, 90, False, True, 1008), (65, 22, False, True, 704), (72, 40, False, False, 704),
-        (96, 30, False, True, 704), (128, 11, True, True, 704), (129, 33, False, True, 704),
-        (200, 7, False, True, 704), (320, 9, False, True, 384), (511, 3, False, True, 192),
-        (512, 1, False, True, 704), (512, 6, True, True, 704),
+        (1, 1, 0, True, 704), (1, 56, 1, True, 704), (1, 120, 0, True, 96),
+        (2, 29, 0, True, 704), (3, 17, 0, True, 48), (5, 11, 1, True, 704),
+        (7, 8, 0, True, 704), (8, 7, 0, False, 704), (12, 20, 0, True, 22),
+        (16, 4, 0, False, 192), (22, 64, 0, True, 192), (24, 59, 1, True, 704),
+        (28, 50, 0, True, 704), (32, 44, 1, False, 704), (33, 43, 0, True, 768),
+        (48, 60, 0, True, 256), (56, 1, 1, True, 704), (56, 25, 0, True, 704),
+        (57, 1, 0, True, 704), (63, 23, 0, True, 704), (64, 22, 1, True, 704),
+        (64, 90, 0, True, 1008), (65, 22, 0, True, 704), (72, 40, 0, False, 704),
+        (96, 30, 0, True, 704), (128, 11, 1, True, 704), (129, 33, 0, True, 704),
+        (200, 7, 0, True, 704), (320, 9, 0, True, 384), (511, 3, 0, True, 192),
+        (512, 1, 0, True, 704), (512, 6, 1, True, 704),
+        (1, 120, 2, True, 96), (16, 4, 2, False, 192), (24, 70, 2, True, 704),
+        (33, 43, 2, True, 48), (64, 22, 2, True, 22), (64, 90, 2, True, 1008),
+        (200, 7, 2, False, 704), (512, 6, 2, True, 384),
     )
 )  # fmt: skip
 

@@ -51,12 +51,23 @@ def simulate(
     [
         (CROSSING, {"BYTES": 1, "TRANSFERS": 57, "WINDOW_BEATS": 22, "CREDIT_STEP": 2}),
         (FAULTY, {"BYTES": 24, "TRANSFERS": 70, "DUPLEX": 1}),
+        (CROSSING, {"BYTES": 24, "TRANSFERS": 70, "DUPLEX": 1, "SHARED": 1}),
+        (RESTARTS[:1], {"BYTES": 33, "TRANSFERS": 300, "DUPLEX": 1, "SHARED": 1}),
         (FAULTY, {"BYTES": 65, "TRANSFERS": 90, "FILL_MISSING": 0}),
         (CROSSING, {"BYTES": 200, "TRANSFERS": 5, "WINDOW_BEATS": 96, "CREDIT_STEP": 12}),
         (RESTARTS, {"BYTES": 33, "TRANSFERS": 300}),
         (("test_long_frames_fill_a_switched_cable",), {"BYTES": 64, "TRANSFERS": 1400}),
     ],
-    ids=["1x57", "24x70-duplex", "65x90-leave-out", "200x5", "33x300-restarts", "64x1400-rate"],
+    ids=[
+        "1x57",
+        "24x70-duplex",
+        "24x70-shared",
+        "33x300-shared-restarts",
+        "65x90-leave-out",
+        "200x5",
+        "33x300-restarts",
+        "64x1400-rate",
+    ],
 )
 def test_bench(tmp_path: Path, tests: tuple[str, ...], fixed: dict[str, int]) -> None:
     sources = [*RTL.glob("*.sv"), *BENCH.glob("*.sv")]

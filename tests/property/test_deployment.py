@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import chain as flatten
 
 import networkx as nx
@@ -110,6 +111,31 @@ def test_socket_rows_mirror_each_other(case: tuple[Graph, Cluster, Deployment]) 
         assert (near.their_ip, far.their_ip) == (target.ip, source.ip)
         assert (target.ip, target.mac) in source.arp
         assert (source.ip, source.mac) in target.arp
+    senders = [(link.source_board, link.source_qsfp, link.source_row) for link in deployment.links]
+    receivers = [
+        (link.target_board, link.target_qsfp, link.target_row) for link in deployment.links
+    ]
+    assert len(set(senders)) == len(set(receivers)) == len(deployment.links)
+
+
+@settings(max_examples=30)
+@given(deployments())
+def test_streams_that_come_back_share_rows(case: tuple[Graph, Cluster, Deployment]) -> None:
+    """A port has as many rows as the busier direction between it and each other port."""
+    deployment = case[2]
+    for port in deployment.ports:
+        here = (port.board, port.qsfp)
+        leaving = Counter(
+            (link.target_board, link.target_qsfp)
+            for link in deployment.links
+            if (link.source_board, link.source_qsfp) == here
+        )
+        coming = Counter(
+            (link.source_board, link.source_qsfp)
+            for link in deployment.links
+            if (link.target_board, link.target_qsfp) == here
+        )
+        assert len(port.sockets) == (leaving | coming).total()
 
 
 @settings(max_examples=30)

@@ -1,8 +1,11 @@
-// Hands packets to the output of their row (TDEST); those of unknown rows are dropped and counted.
+// Hands packets to the output of their row (TDEST); those of unknown rows are dropped and counted. Two
+// streams in opposite directions may share a row: then CREDIT is for the sender, all else for the
+// receiver, and whoever gets a damaged packet refuses it.
 `default_nettype none
 module edf_demux_core #(
     parameter int OUTPUTS = 1,
-    parameter logic [16*OUTPUTS-1:0] ROWS = 0  // row of each output, output 0 lowest
+    parameter logic [16*OUTPUTS-1:0] ROWS = 0,               // row of each output, output 0 lowest
+    parameter logic [2*OUTPUTS-1:0] TAKES = {OUTPUTS{2'b11}}  // 01 CREDIT, 10 the rest, 11 both
 ) (
     input  wire                    ap_clk,
     input  wire                    ap_rst_n,
@@ -24,11 +27,15 @@ module edf_demux_core #(
     logic rst;
     always_ff @(posedge ap_clk) rst <= !ap_rst_n;
 
-    logic [OUTPUTS-1:0] row_matches;
+    // The kind stands in the first beat; what it decides holds for the packet.
+    logic begins, credit, credit_r;
+    assign credit = begins ? s_tdata[3:0] == 4'd2 : credit_r;
+    logic [OUTPUTS-1:0] meant;
     genvar k;
     generate
         for (k = 0; k < OUTPUTS; k = k + 1) begin : g_row
-            assign row_matches[k] = s_tdest == ROWS[16*k+:16];
+            assign meant[k] = s_tdest == ROWS[16*k+:16]
+                && (credit ? TAKES[2*k] : TAKES[2*k+1]);
         end
     endgenerate
 
@@ -46,14 +53,19 @@ module edf_demux_core #(
             held_last <= s_tlast;
         end
         if (rst) begin
+            begins <= 1'b1;
             m_tvalid <= '0;
             packets <= 32'd0;
             strays <= 32'd0;
         end else if (s_tready) begin
-            m_tvalid <= s_tvalid ? row_matches : {OUTPUTS{1'b0}};
+            m_tvalid <= s_tvalid ? meant : {OUTPUTS{1'b0}};
+            if (s_tvalid) begin
+                begins <= s_tlast;
+                credit_r <= credit;
+            end
             if (s_tvalid && s_tlast) begin
                 packets <= packets + 1'b1;
-                if (row_matches == 0) strays <= strays + 1'b1;
+                if (meant == 0) strays <= strays + 1'b1;
             end
         end
     end

@@ -11,6 +11,7 @@ import threading
 
 import numpy as np
 
+from elasticdf.hardware.linkpacket import PacketKind
 from elasticdf.runtime.emulated.cable import WIRE_HEADER, Cable
 from elasticdf.runtime.emulated.receiver import Receiver, Train
 from elasticdf.runtime.emulated.registers import CmacRegisters, NetworkLayerRegisters, SocketRow
@@ -31,14 +32,18 @@ class NetworkPort:
         self.cmac = CmacRegisters(units.cmac)
         self.cable = Cable()
         self.dropped = 0
-        self._adapters: dict[int, Transmitter | Receiver] = {}
+        self._senders: dict[int, Transmitter] = {}
+        self._receivers: dict[int, Receiver] = {}
         self._used_bytes = 0
         self._accounting = threading.Lock()
         self._view: tuple[int, tuple[SocketRow, ...], int, int] | None = None
 
     def attach(self, adapter: Transmitter | Receiver) -> None:
-        """Connect a link adapter to its row."""
-        self._adapters[adapter.row] = adapter
+        """Connect a link adapter to its row, which a sender and a receiver may share."""
+        if isinstance(adapter, Transmitter):
+            self._senders[adapter.row] = adapter
+        else:
+            self._receivers[adapter.row] = adapter
 
     def prefix(self, row: int) -> bytes | None:
         """Return the wire header of a row's packets, or None if the layer would drop them."""
@@ -70,10 +75,10 @@ class NetworkPort:
                 self._sort(train)
 
     def _by_header(self, packets: memoryview, size: int) -> list[Train]:
-        """Cut what arrived together where the wire header changes."""
+        """Cut what arrived together where the wire header or the kind of packet changes."""
         whole = len(packets) // size
         heads = np.frombuffer(packets, np.uint8, whole * size).reshape(whole, size)
-        heads = heads[:, : WIRE_HEADER.size]
+        heads = heads[:, : WIRE_HEADER.size + 1]
         if whole <= 1 or bool((heads == heads[0]).all()):
             return [Train(packets, size)]
         return [
@@ -82,19 +87,28 @@ class NetworkPort:
 
     def _sort(self, train: Train) -> None:
         row = self._row_of(train.packets)
-        adapter = None if row is None else self._adapters.get(row)
-        if adapter is None:
+        if row is None or not self._hand_over(row, train):
             self.dropped += 1
-            return
-        if isinstance(adapter, Transmitter):
-            self._pass_credits(adapter, train)
-            return
+
+    def _hand_over(self, row: int, train: Train) -> bool:
+        """Give credits to the row's sender and all else to its receiver, as edf_demux does."""
+        if _is_credit(train):
+            sender = self._senders.get(row)
+            if sender is not None:
+                self._pass_credits(sender, train)
+            return sender is not None
+        receiver = self._receivers.get(row)
+        if receiver is None or not self._reserve(train):
+            return False
+        receiver.accept(train)
+        return True
+
+    def _reserve(self, train: Train) -> bool:
+        """Take a train's room in the receive buffer, if there is as much."""
         with self._accounting:
-            if self._used_bytes + _held_bytes(train) > RECEIVE_BUFFER_BYTES:
-                self.dropped += 1
-                return
-            self._used_bytes += _held_bytes(train)
-        adapter.accept(train)
+            fits = self._used_bytes + _held_bytes(train) <= RECEIVE_BUFFER_BYTES
+            self._used_bytes += _held_bytes(train) * fits
+            return fits
 
     def _pass_credits(self, adapter: Transmitter, train: Train) -> None:
         for start in range(0, len(train.packets), train.size):
@@ -128,15 +142,22 @@ class NetworkPort:
     def tick(self) -> None:
         """Let transmitters ask for news; show the link's state."""
         self.cmac.set_link(up=not self.cable.down)
-        for adapter in self._adapters.values():
-            if isinstance(adapter, Transmitter):
-                adapter.tick()
+        for sender in self._senders.values():
+            sender.tick()
 
     def close(self) -> None:
         """Unplug the cable and end every wait."""
         self.cable.close()
-        for adapter in self._adapters.values():
-            adapter.close()
+        for sender in self._senders.values():
+            sender.close()
+        for receiver in self._receivers.values():
+            receiver.close()
+
+
+def _is_credit(train: Train) -> bool:
+    """Whether packets, all of one kind, are credits."""
+    first = train.packets[WIRE_HEADER.size : WIRE_HEADER.size + 1]
+    return len(first) == 1 and first[0] & 0xF == PacketKind.CREDIT
 
 
 def _held_bytes(train: Train) -> int:

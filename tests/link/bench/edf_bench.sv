@@ -1,11 +1,13 @@
 // Two boards A and B and the cable between them. A stream goes from A to B; with DUPLEX a second one
-// goes from B to A through the same network layers. Everything random comes from `seed`; every
+// goes from B to A through the same network layers, on a row of its own or, with SHARED, on the same
+// one. Everything random comes from `seed`; every
 // counter can be read after a run.
 module edf_bench #(
     parameter int BYTES = 1,
     parameter int TRANSFERS = 1,
     parameter int FILL_MISSING = 1,
     parameter int DUPLEX = 0,
+    parameter int SHARED = 0,
     parameter int WINDOW_BEATS = 704,
     parameter int CREDIT_STEP = 88,
     parameter int PROBE_CYCLES = 4096,
@@ -53,7 +55,14 @@ module edf_bench #(
     output logic [ 31:0] back_repeats,
     output logic [479:0] back_rx_values
 );
-    localparam int A_TX = 2, A_RX = 7;  // rows at A; 4 more at B
+    // Rows that the adapters send to, and what the wire makes of them: 4 more at each crossing.
+    localparam int A_TX = 2, B_RX = A_TX + 4;
+    localparam int B_TX = (SHARED != 0) ? B_RX : 7;
+    localparam int A_RX = (SHARED != 0) ? A_TX : B_TX + 4;
+    localparam int ON_A = A_TX + 8, ON_B = A_TX + 4;  // where the first stream's packets arrive
+    localparam int BACK_ON_A = B_TX + 4, BACK_ON_B = A_RX + 4;
+    localparam logic [3:0] TAKES_A = (SHARED != 0) ? 4'b1001 : 4'b1111;
+    localparam logic [3:0] TAKES_B = (SHARED != 0) ? 4'b0110 : 4'b1111;
 
     logic rst_n_a, rst_n_b;
     assign rst_n_a = !(rst || rst_a);
@@ -102,7 +111,7 @@ module edf_bench #(
         .m_tready(ab_ready)
     );
     logic [95:0] demux_a_values, demux_b_values;
-    edf_demux_core #(.OUTPUTS(2), .ROWS({16'(A_RX + 4), 16'(A_TX + 8)})) u_demux_a (
+    edf_demux_core #(.OUTPUTS(2), .ROWS({16'(BACK_ON_A), 16'(ON_A)}), .TAKES(TAKES_A)) u_demux_a (
         .ap_clk(clk), .ap_rst_n(rst_n_a), .s_tdata(ba_out_data), .s_tkeep({64{1'b1}}), .s_tlast(ba_out_last),
         .s_tdest(ba_out_dest), .s_tvalid(ba_out_valid), .s_tready(ba_out_ready),
         .m_tdata(a_in_data), .m_tkeep(a_in_keep), .m_tlast(a_in_last), .m_tvalid(a_in_valid), .m_tready(a_in_ready),
@@ -141,14 +150,14 @@ module edf_bench #(
     logic [127:0] b_in_keep;
     logic [1:0] b_in_last, b_in_valid, b_in_ready;
     logic [63:0] b_rx_keep;
-    edf_demux_core #(.OUTPUTS(2), .ROWS({16'(A_RX + 8), 16'(A_TX + 4)})) u_demux_b (
+    edf_demux_core #(.OUTPUTS(2), .ROWS({16'(BACK_ON_B), 16'(ON_B)}), .TAKES(TAKES_B)) u_demux_b (
         .ap_clk(clk), .ap_rst_n(rst_n_b), .s_tdata(ab_out_data), .s_tkeep({64{1'b1}}), .s_tlast(ab_out_last),
         .s_tdest(ab_out_dest), .s_tvalid(ab_out_valid), .s_tready(ab_out_ready),
         .m_tdata(b_in_data), .m_tkeep(b_in_keep), .m_tlast(b_in_last), .m_tvalid(b_in_valid), .m_tready(b_in_ready),
         .values(demux_b_values)
     );
     edf_rx_core #(
-        .BYTES(BYTES), .TRANSFERS(TRANSFERS), .ROW(A_TX + 4), .FILL_MISSING(FILL_MISSING),
+        .BYTES(BYTES), .TRANSFERS(TRANSFERS), .ROW(B_RX), .FILL_MISSING(FILL_MISSING),
         .WINDOW_BEATS(WINDOW_BEATS), .CREDIT_STEP(CREDIT_STEP)
     ) u_rx (
         .ap_clk(clk), .ap_rst_n(rst_n_b), .n2k_tdata(b_in_data[511:0]), .n2k_tkeep({64{1'b1}}), .n2k_tlast(b_in_last[0]),
@@ -187,7 +196,7 @@ module edf_bench #(
                 .m_tvalid(back_source_valid), .m_tready(back_source_ready), .frame(back_sent)
             );
             edf_tx_core #(
-                .BYTES(BYTES), .TRANSFERS(TRANSFERS), .ROW(A_RX), .WINDOW_BEATS(WINDOW_BEATS),
+                .BYTES(BYTES), .TRANSFERS(TRANSFERS), .ROW(B_TX), .WINDOW_BEATS(WINDOW_BEATS),
                 .PROBE_CYCLES(PROBE_CYCLES), .RESTART_CYCLES(RESTART_CYCLES)
             ) u_tx (
                 .ap_clk(clk), .ap_rst_n(rst_n_b), .s_axis_tdata(back_source_data),
@@ -198,7 +207,7 @@ module edf_bench #(
                 .n2k_tvalid(b_in_valid[1]), .n2k_tready(b_in_ready[1]), .values(back_tx_values)
             );
             edf_rx_core #(
-                .BYTES(BYTES), .TRANSFERS(TRANSFERS), .ROW(A_RX + 4), .FILL_MISSING(FILL_MISSING),
+                .BYTES(BYTES), .TRANSFERS(TRANSFERS), .ROW(A_RX), .FILL_MISSING(FILL_MISSING),
                 .WINDOW_BEATS(WINDOW_BEATS), .CREDIT_STEP(CREDIT_STEP)
             ) u_rx (
                 .ap_clk(clk), .ap_rst_n(rst_n_a), .n2k_tdata(a_in_data[1023:512]), .n2k_tkeep({64{1'b1}}), .n2k_tlast(a_in_last[1]),

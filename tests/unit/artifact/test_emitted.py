@@ -45,6 +45,7 @@ def emitted(
     ("mode", "boards"),
     [
         (Mode.HARDWARE, [0, 1]),
+        (Mode.TRANSPARENT, [0, 1, 0]),
         (Mode.SOFTWARE, [0, 1, 0]),
     ],
 )
@@ -57,19 +58,19 @@ def test_the_original_loader_takes_what_emission_makes(
     assert lint(artifact.folder).accepted(Loader.ORIGINAL)
     resource = Resource()
     assert resource.program(artifact.archive.read()) == 0
-    assert resource.network_up == (mode is Mode.HARDWARE)
+    assert resource.network_up == (mode is not Mode.SOFTWARE)
     for kernel in artifact.bitstream.kernels:
         assert all(resource.compute_unit(str(directive)) for directive in kernel.directives)
 
 
-def test_a_way_back_needs_a_second_socket(tmp_path: Path) -> None:
-    sample = emitted(tmp_path, PAIR, Mode.TRANSPARENT, [0, 1, 0])
+def test_a_second_stream_in_one_direction_needs_a_second_row(tmp_path: Path) -> None:
+    sample = emitted(tmp_path, PAIR, Mode.TRANSPARENT, [0, 1, 0, 1])
     project = write_project(tmp_path / "p", sample, release="original")
     with pytest.raises(UserError) as caught:
         package(project, loader=Loader.ORIGINAL)
     assert str(caught.value) == (
-        "the original loader fills socket row 0 only, board 0 needs rows 0, 1; "
-        "package with --loader elasticdf"
+        "the original loader sets up socket row 0 only, which carries one stream each way, "
+        "board 0 needs rows 0, 1; package with --loader elasticdf"
     )
 
 

@@ -288,6 +288,15 @@ def _port(**fields: object) -> Callable[[Draft], None]:
     return lambda d: d.manifest["deployment"]["ports"][1].update(fields)
 
 
+def _link(index: int, **fields: object) -> Callable[[Draft], None]:
+    return lambda d: d.manifest["deployment"]["links"][index].update(fields)
+
+
+def _twice_sent(draft_: Draft) -> None:
+    links = draft_.manifest["deployment"]["links"]
+    links.append({**links[0], "id": 1})
+
+
 def _many_sockets(draft_: Draft) -> None:
     for port in draft_.manifest["deployment"]["ports"]:
         (socket,) = port["sockets"]
@@ -410,10 +419,12 @@ BROKEN: dict[str, tuple[str, Callable[[Draft], None]]] = {
     ),
     "no MAC in the binaries": ("network-missing", _units(lambda name: not name.startswith("cmac"))),
     "seventeen sockets": ("network-sockets", _many_sockets),
+    "a row nothing sets up": ("network-row", _link(0, source_row=9)),
+    "two streams on a row": ("network-row", _twice_sent),
     "ports that do not match": ("network-asymmetric", _socket(their_port=1)),
     "an address nobody has": ("network-asymmetric", _socket(their_ip="192.168.10.99")),
-    "two equal addresses": ("network-address", _port(ip="192.168.10.10")),
-    "two equal MAC addresses": ("network-address", _port(mac="00:0a:35:00:00:00")),
+    "two equal addresses": ("network-address", _port(ip="192.168.10.11")),
+    "two equal MAC addresses": ("network-address", _port(mac="00:0a:35:ed:00:0b")),
     "error correction at one end": ("network-rsfec", _port(rsfec=True)),
     # the manifest
     "no manifest": ("manifest-missing", _no_manifest),

@@ -117,8 +117,9 @@ def test_both_ends_of_a_fork_have_their_own_streams() -> None:
     assert [p.tensor for p in join.inputs] == ["left1", "right"]
     assert [(link.source_board, link.target_board) for link in deployment.links] == [(0, 1), (1, 0)]
     assert branch.board == 1
-    # One port carries both directions: two rows at each end.
-    assert [len(port.sockets) for port in deployment.ports] == [2, 2]
+    # The stream that comes back shares the row of the one that went.
+    assert [len(port.sockets) for port in deployment.ports] == [1, 1]
+    assert {row for link in deployment.links for row in (link.source_row, link.target_row)} == {0}
 
 
 def test_hbm_streams_spread_over_banks_and_ddr_fills_to_fifteen() -> None:

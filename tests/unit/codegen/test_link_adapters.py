@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codegen.deployment import deploy
-from codegen.link_rtl.emit import adapters, source_names
+from codegen.link_rtl.emit import adapters, emit, source_names
 from codegen.link_rtl.instances import Distributor, Merger, Receiver, Sender, instances, wires
 from elasticdf.artifact.deployment import Deployment
 from partitioner.plan import Mode
@@ -38,8 +38,9 @@ def test_the_ends_of_a_link_agree(target: str, replicas: int) -> None:
 
 
 @pytest.mark.parametrize("target", ["2xu280", "3xu50"])
-def test_packets_of_a_row_reach_the_adapter_of_that_row(target: str) -> None:
-    deployment = deployed(target, replicas=3)
+@pytest.mark.parametrize("mode", [Mode.HARDWARE, Mode.TRANSPARENT])
+def test_packets_of_a_row_reach_the_adapter_of_that_row(target: str, mode: Mode) -> None:
+    deployment = deployed(target, mode=mode, replicas=3)
     for board in deployment.boards:
         found = {a.name: a for a in instances(deployment, board.id)}
         ends = {(wire.source, wire.target) for wire in wires(deployment, board.id)}
@@ -50,9 +51,18 @@ def test_packets_of_a_row_reach_the_adapter_of_that_row(target: str) -> None:
                     end = found[target_unit.removesuffix(".n2k")]
                     assert isinstance(end, Sender | Receiver)
                     assert end.row == row
+                    assert isinstance(end, Sender) == adapter.credits[index]
             if isinstance(adapter, Merger):
                 fed = {t for _, t in ends if t.startswith(f"{name}.s_axis_")}
                 assert fed == {f"{name}.s_axis_{index}" for index in range(adapter.inputs)}
+
+
+def test_a_shared_row_is_split_by_kind() -> None:
+    """Alone on its row, an adapter hears everything; with another, credits go to the sender."""
+    alone = emit(Distributor(name="edf_demux_0", rows=(0, 1), credits=(True, False)))
+    shared = emit(Distributor(name="edf_demux_0", rows=(0, 0), credits=(False, True)))
+    assert b".TAKES({2'b11, 2'b11})" in alone.files["edf_demux_0.v"]
+    assert b".TAKES({2'b01, 2'b10})" in shared.files["edf_demux_0.v"]
 
 
 def test_files_are_where_the_project_expects_them() -> None:
