@@ -32,8 +32,9 @@ NAMED = (
     Receiver(name="edf_rx_0", transfer_bytes=3, transfers=100, row=15, window_beats=48),
     Merger(name="edf_mux_0", inputs=1),
     Merger(name="edf_mux_1", inputs=16),
-    Distributor(name="edf_demux_0", rows=(0,)),
-    Distributor(name="edf_demux_1", rows=(0, 3, 15)),
+    Distributor(name="edf_demux_0", rows=(0,), credits=(True,)),
+    Distributor(name="edf_demux_1", rows=(0, 3, 15), credits=(True, False, False)),
+    Distributor(name="edf_demux_2", rows=(0, 0, 7), credits=(False, True, True)),
     TieOff(name="edf_idle_1", drives=True),
     TieOff(name="edf_sink_1", drives=False),
 )
