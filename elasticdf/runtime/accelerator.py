@@ -74,6 +74,14 @@ class Lane:
             )
         return buffer
 
+    def recover(self) -> None:
+        """Make the boards usable again if they failed.
+
+        Raises:
+            BoardError: They cannot be.
+        """
+        self._resource.recover()
+
     def start(self, values: Sequence[Value]) -> tuple[Run, ...]:
         """Start a request; the arguments are those of bitstream.json, in its order.
 

@@ -37,7 +37,7 @@ class Finding:
     """One thing looked at.
 
     Attributes:
-        topic: What it is for: ``python``, ``emulate``, ``serve``, ``mlperf``, ``build`` or
+        topic: What it is for: ``python``, ``emulate``, ``mlperf``, ``build`` or
             ``boards``.
         what: What was looked at.
         status: Whether it is there.
@@ -97,7 +97,6 @@ _PACKAGES = (
     ("emulate", "numpy", "pip install elasticdf"),
     ("emulate", "onnx", "pip install elasticdf"),
     ("emulate", "onnxruntime", "pip install elasticdf"),
-    ("serve", "grpcio", "pip install 'elasticdf[serve]'"),
     ("mlperf", "coral-api", "pip install 'elasticdf[mlperf]'"),
     ("mlperf", "mlcommons-loadgen", "pip install 'elasticdf[mlperf]'"),
 )

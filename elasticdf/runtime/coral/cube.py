@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +23,15 @@ from elasticdf.errors import UserError
 
 NAME_CHARACTERS = 6
 _NAME = re.compile(r"[A-Za-z0-9]{6}")
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
+_ARRAY_FLAGS = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+_MOST_CLIENTS = 64
+"""Whose folders are kept open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cube:
-    """An open array of a client.
+    """An open array of a client; a context that closes it.
 
     Attributes:
         descriptor: Of the file.
@@ -38,6 +43,12 @@ class Cube:
     descriptor: int
     identity: tuple[str, str, int, int]
     size: int
+
+    def __enter__(self) -> Cube:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
 
     def read(self, offset: int, target: NDArray[np.uint8]) -> None:
         """Fill the target from the array.
@@ -71,30 +82,18 @@ class CubeFolder:
 
     def __init__(self, path: Path) -> None:
         self._folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._clients: OrderedDict[str, int] = OrderedDict()
+        self._lock = threading.Lock()
 
-    def exists(self, client: str) -> bool:
-        """Return whether a client's folder is still there."""
-        try:
-            os.stat(client[:NAME_CHARACTERS], dir_fd=self._folder, follow_symlinks=False)
-        except OSError:
-            return False
-        return True
-
-    @contextmanager
-    def open(self, client: str, array: str, offset: int, size: int) -> Iterator[Cube]:
+    def open(self, client: str, array: str, offset: int, size: int) -> Cube:
         """Open an array for a slice of it.
 
         Raises:
             UserError: A name is not one, there is no such array, or the slice leaves it.
         """
         names = (_name(client, "client"), _name(array, "array"))
-        flags = os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            folder = os.open(names[0], os.O_RDONLY | os.O_DIRECTORY | flags, dir_fd=self._folder)
-            try:
-                descriptor = os.open(names[1], os.O_RDWR | os.O_NONBLOCK | flags, dir_fd=folder)
-            finally:
-                os.close(folder)
+            descriptor = self._open(*names)
         except OSError as error:
             raise UserError(
                 f"array {names[1]} of client {names[0]} cannot be opened: {error.strerror}; "
@@ -103,17 +102,32 @@ class CubeFolder:
         try:
             status = os.fstat(descriptor)
             _check(names[1], status, offset, size)
-            yield Cube(
-                descriptor=descriptor,
-                identity=(*names, status.st_dev, status.st_ino),
-                size=status.st_size,
-            )
-        finally:
+        except BaseException:
             os.close(descriptor)
+            raise
+        return Cube(
+            descriptor=descriptor,
+            identity=(*names, status.st_dev, status.st_ino),
+            size=status.st_size,
+        )
+
+    def _open(self, client: str, array: str) -> int:
+        with self._lock:
+            known = self._clients.get(client)
+            if known is not None:
+                with suppress(OSError):  # another folder may have the name by now
+                    return os.open(array, _ARRAY_FLAGS, dir_fd=known)
+                os.close(self._clients.pop(client))
+            folder = os.open(client, _FOLDER_FLAGS, dir_fd=self._folder)
+            self._clients[client] = folder
+            if len(self._clients) > _MOST_CLIENTS:
+                os.close(self._clients.popitem(last=False)[1])
+            return os.open(array, _ARRAY_FLAGS, dir_fd=folder)
 
     def close(self) -> None:
         """Forget the folder."""
-        os.close(self._folder)
+        for folder in (self._folder, *self._clients.values()):
+            os.close(folder)
 
 
 def _name(text: str, what: str) -> str:

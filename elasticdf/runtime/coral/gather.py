@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from elasticdf.artifact.deployment import Port
 from elasticdf.errors import ElasticDFError
 from elasticdf.runtime.accelerator import Lane, Value
-from elasticdf.runtime.coral.cube import Cube
-from elasticdf.runtime.coral.pool import BufferPool
+from elasticdf.runtime.coral.cube import Cube, CubeFolder
+from elasticdf.runtime.coral.pool import BufferPool, WriteCounter
+from elasticdf.runtime.coral.protocol import ArrayArgument
 from elasticdf.runtime.objects import Buffer
 from elasticdf.runtime.packing import frame_bytes
 
@@ -27,120 +32,170 @@ _MOST_BYTES = 1 << 21
 _RUNS_UNDER_WAY = 2
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What all requests share: the clients' arrays and the server's writes to them."""
+
+    cubes: CubeFolder
+    writes: WriteCounter = field(default_factory=WriteCounter)
+
+
+class Reply(Protocol):
+    """What a request's result is told to."""
+
+    def settle(self, error: Exception | None) -> None:
+        """Take the result; it may wait for `flush`."""
+        ...
+
+    def flush(self) -> None:
+        """Send it, and with it every other result for the same client."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Job:
     """A request that waits for its run.
 
     Attributes:
         frames: Of the request.
-        arrays: (array, offset of the slice) by argument.
-        wake: Set when the job is over, or when it is to lead a run.
-        leads: The jobs of the run it is to lead, itself first; empty if it is over.
+        client: Whose arrays they are.
+        arrays: Its arrays by argument.
+        reply: Is told of the end.
         error: Why it failed.
     """
 
     frames: int
-    arrays: Mapping[int, tuple[Cube, int]]
-    wake: threading.Event = field(default_factory=threading.Event)
-    leads: tuple[Job, ...] = ()
+    client: str
+    arrays: Mapping[int, ArrayArgument]
+    reply: Reply
     error: Exception | None = None
 
 
 class Gatherer:
-    """The queue before one lane.
+    """The queue before one lane, and the threads that empty it.
 
     Args:
         lane: Where the runs go.
         ports: Stream of every array argument, by position.
         inputs: Positions of the arguments that are read.
+        context: The clients' arrays.
     """
 
-    def __init__(self, lane: Lane, ports: Mapping[int, Port], inputs: frozenset[int]) -> None:
+    def __init__(
+        self, lane: Lane, ports: Mapping[int, Port], inputs: frozenset[int], context: Context
+    ) -> None:
         self._lane = lane
         self._sizes = {at: frame_bytes(port) for at, port in ports.items()}
+        self._largest = max(self._sizes.values(), default=0)
         self._inputs = inputs
+        self._context = context
         self._waiting: deque[Job] = deque()
-        self._running = 0
-        self._lock = threading.Lock()
+        self._change = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._closed = False
         self._pool = BufferPool()
+        self.load = 0
 
-    def serve(self, job: Job) -> None:
-        """Wait for a request's run, or lead one for all that wait.
-
-        Raises:
-            UserError: An array became shorter, or a memory has no room.
-            BoardError: A board or a link failed.
-        """
-        with self._lock:
+    def put(self, job: Job) -> None:
+        """Queue a request; its reply is told when it is done."""
+        with self._change:
+            self.load += 1
             self._waiting.append(job)
-            self._appoint()
-        job.wake.wait()
-        if job.leads:
-            self._run(job.leads)
-        if job.error is not None:
-            raise job.error
+            self._change.notify()
+            if len(self._threads) < _RUNS_UNDER_WAY:
+                thread = threading.Thread(target=self._work, name="gathered runs", daemon=True)
+                self._threads.append(thread)
+                thread.start()
 
-    def _appoint(self) -> None:
-        """Let the first that waits lead a run, if one may start."""
-        if self._waiting and self._running < _RUNS_UNDER_WAY:
-            self._running += 1
-            leader = self._waiting[0]
-            leader.leads = self._next_batch()
-            leader.wake.set()
+    def _work(self) -> None:
+        while batch := self._next_batch():
+            self._run(batch)
 
     def _next_batch(self) -> tuple[Job, ...]:
-        largest = max(self._sizes.values())
-        batch = [self._waiting.popleft()]
-        frames = batch[0].frames
-        while self._waiting and (frames + self._waiting[0].frames) * largest <= _MOST_BYTES:
-            batch.append(self._waiting.popleft())
-            frames += batch[-1].frames
-        return tuple(batch)
+        """Wait for requests and return those of the next run; none at the end."""
+        with self._change:
+            while not self._waiting and not self._closed:
+                self._change.wait()
+            batch: list[Job] = []
+            frames = 0
+            while self._waiting and (
+                not batch or (frames + self._waiting[0].frames) * self._largest <= _MOST_BYTES
+            ):
+                batch.append(self._waiting.popleft())
+                frames += batch[-1].frames
+            return tuple(batch)
 
     def _run(self, batch: tuple[Job, ...]) -> None:
         try:
-            self._compute(batch)
-        except Exception as error:  # noqa: BLE001 - it is raised again for each request
+            with ExitStack() as stack:
+                self._compute(batch, stack)
+        except Exception as error:  # noqa: BLE001 - it is told to each request
             for job in batch:
                 job.error = job.error or error
-        finally:
-            with self._lock:
-                self._running -= 1
-                self._appoint()
-            for job in batch:
-                job.wake.set()
-
-    def _compute(self, batch: Sequence[Job]) -> None:
-        frames = sum(job.frames for job in batch)
-        capacity = 1 << (frames - 1).bit_length()
-        with ExitStack() as stack:
-            buffers = {
-                at: self._buffer(stack, at, capacity * size) for at, size in self._sizes.items()
-            }
-            for at in sorted(self._inputs):
-                self._each(batch, at, buffers[at], to_board=True)
-                buffers[at].memory.to_board()
-            arguments = self._lane.kernel.arguments
-            values: list[Value] = [buffers.get(at, frames) for at in range(len(arguments))]
-            self._lane.run(values)
-            for at in sorted(set(buffers) - self._inputs):
-                buffers[at].memory.to_host()
-                self._each(batch, at, buffers[at], to_board=False)
-
-    def _each(self, batch: Sequence[Job], at: int, buffer: Buffer, *, to_board: bool) -> None:
-        """Copy every job's part; a job whose array fails has an error of its own."""
-        start = 0
+        with self._change:
+            self.load -= len(batch)
         for job in batch:
-            cube, offset = job.arrays[at]
-            part = buffer.view[start : start + job.frames * self._sizes[at]]
-            start += part.size
-            try:
-                if to_board:
-                    cube.read(offset, part)
-                elif job.error is None:
-                    cube.write(offset, part)
-            except ElasticDFError as error:
-                job.error = error
+            job.reply.settle(job.error)
+        for job in batch:
+            job.reply.flush()
+
+    def _compute(self, batch: Sequence[Job], stack: ExitStack) -> None:
+        cubes = {id(job): self._open(job, stack) for job in batch}
+        ready = [job for job in batch if job.error is None]
+        frames = sum(job.frames for job in ready)
+        if not frames:
+            return
+        self._lane.recover()
+        capacity = 1 << (frames - 1).bit_length()
+        buffers = {at: self._buffer(stack, at, capacity * size) for at, size in self._sizes.items()}
+        for at in sorted(self._inputs):
+            for job, part in self._parts(ready, at, buffers[at]):
+                self._exchange(job, cubes[id(job)][at].read, job.arrays[at].offset, part)
+            buffers[at].memory.to_board()
+        arguments = self._lane.kernel.arguments
+        values: list[Value] = [buffers.get(at, frames) for at in range(len(arguments))]
+        self._lane.run(values)
+        for at in sorted(set(buffers) - self._inputs):
+            buffers[at].memory.to_host()
+            for job, part in self._parts(ready, at, buffers[at]):
+                if job.error is None:
+                    cube = cubes[id(job)][at]
+                    self._exchange(job, cube.write, job.arrays[at].offset, part)
+                    self._context.writes.written(cube.identity)
+
+    def _open(self, job: Job, stack: ExitStack) -> dict[int, Cube]:
+        cubes: dict[int, Cube] = {}
+        try:
+            for at, given in job.arrays.items():
+                size = job.frames * self._sizes[at]
+                cube = self._context.cubes.open(job.client, given.id, given.offset, size)
+                cubes[at] = stack.enter_context(cube)
+        except ElasticDFError as error:
+            job.error = error
+        return cubes
+
+    def _parts(
+        self, batch: Iterable[Job], at: int, buffer: Buffer
+    ) -> Iterator[tuple[Job, NDArray[np.uint8]]]:
+        """Yield every job with its part of a buffer."""
+        start, view = 0, buffer.view
+        for job in batch:
+            end = start + job.frames * self._sizes[at]
+            yield job, view[start:end]
+            start = end
+
+    @staticmethod
+    def _exchange(
+        job: Job,
+        copy: Callable[[int, NDArray[np.uint8]], None],
+        offset: int,
+        part: NDArray[np.uint8],
+    ) -> None:
+        """Copy a job's part; a job whose array fails has an error of its own."""
+        try:
+            copy(offset, part)
+        except ElasticDFError as error:
+            job.error = error
 
     def _buffer(self, stack: ExitStack, at: int, size: int) -> Buffer:
         key = (at, size)
@@ -150,5 +205,10 @@ class Gatherer:
         return buffer
 
     def close(self) -> None:
-        """Release the buffers."""
+        """End the threads and release the buffers."""
+        with self._change:
+            self._closed = True
+            self._change.notify_all()
+        for thread in self._threads:
+            thread.join()
         self._pool.clear()

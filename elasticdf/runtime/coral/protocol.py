@@ -200,10 +200,6 @@ def _write_argument(argument: RequestArgument) -> bytes:
             )
 
 
-RESPONSE = b""
-"""The client never reads the response's only field, a map; the empty message says the same."""
-
-
 def safe_message(text: str) -> str:
     """Return an error message as this client can bear it: it takes it for a printf format."""
     return text.replace("%", "%%")

@@ -18,18 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import grpc
-
 from elasticdf.artifact.opening import Artifact, open_artifact
-from elasticdf.errors import InternalError, UserError
+from elasticdf.errors import UserError
 from elasticdf.records import encode
 from elasticdf.runtime.accelerator import Lane
 from elasticdf.runtime.coral.cube import CubeFolder
-from elasticdf.runtime.coral.protocol import METHOD, RESPONSE, parse_request, safe_message
+from elasticdf.runtime.coral.gather import Context
+from elasticdf.runtime.coral.http2 import Call, Status
+from elasticdf.runtime.coral.listener import Listener
+from elasticdf.runtime.coral.protocol import METHOD, Request, parse_request, safe_message
 from elasticdf.runtime.coral.service import (
     Accelerator,
     ChainAccelerator,
-    Context,
     LaneAccelerator,
     UnknownAcceleratorError,
 )
@@ -46,11 +46,11 @@ SOCKET_LIMIT = 107
 _WORKERS = 64
 _STOP_SECONDS = 5.0
 
-_STATUSES: Mapping[type[Exception], grpc.StatusCode] = {
-    UnknownAcceleratorError: grpc.StatusCode.NOT_FOUND,
-    BoardError: grpc.StatusCode.INTERNAL,
-    UserError: grpc.StatusCode.INVALID_ARGUMENT,
-    Exception: grpc.StatusCode.UNKNOWN,
+_STATUSES: Mapping[type[Exception], Status] = {
+    UnknownAcceleratorError: Status.NOT_FOUND,
+    BoardError: Status.INTERNAL,
+    UserError: Status.INVALID_ARGUMENT,
+    Exception: Status.UNKNOWN,
 }
 """The nearest kind comes first."""
 
@@ -78,7 +78,9 @@ class ServeReport:
         return {"schema": SERVE_SCHEMA, **encode(self)}
 
 
-def accelerators_of(artifact: Artifact, resource: Resource) -> dict[str, Accelerator]:
+def accelerators_of(
+    artifact: Artifact, resource: Resource, context: Context
+) -> dict[str, Accelerator]:
     """Return the accelerators of a programmed artifact by public name."""
     bitstream, manifest = artifact.bitstream, artifact.manifest
     found: dict[str, Accelerator] = {}
@@ -89,7 +91,7 @@ def accelerators_of(artifact: Artifact, resource: Resource) -> dict[str, Acceler
         streams = stream_arguments(manifest.deployment, kernels[0]) if manifest else ()
         ports = {stream.position: stream.port for stream in streams}
         name = f"{bitstream.bitstream_id}.{kernel_id}"
-        found[name] = LaneAccelerator(name, resource, lanes, ports)
+        found[name] = LaneAccelerator(name, resource, lanes, ports, context)
         for replica, lane in enumerate(lanes):
             if manifest is not None:
                 number = len(steps.get(replica, []))
@@ -99,7 +101,7 @@ def accelerators_of(artifact: Artifact, resource: Resource) -> dict[str, Acceler
     if manifest is not None and manifest.deployment.mode == "sw":
         name = f"{bitstream.bitstream_id}.{manifest.deployment.network}"
         replicas = [tuple(mine) for mine in steps.values()]
-        found.setdefault(name, ChainAccelerator(name, resource, replicas))
+        found.setdefault(name, ChainAccelerator(name, resource, replicas, context))
     return found
 
 
@@ -118,6 +120,46 @@ def _open_all(paths: Sequence[Path]) -> tuple[Artifact, ...]:
             owners[name] = path
         artifacts.append(artifact)
     return tuple(artifacts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """Tells a client how its call ended."""
+
+    call: Call
+
+    def settle(self, error: Exception | None) -> None:
+        """Answer the call; `flush` sends the answer."""
+        if error is None:
+            self.call.settle()
+            return
+        kinds = (kind for kind in _STATUSES if isinstance(error, kind))
+        status = _STATUSES[next(kinds, Exception)]
+        if status is Status.UNKNOWN:
+            log.error("a request failed", exc_info=error)
+        self.call.settle(status, safe_message(str(error)))
+
+    def flush(self) -> None:
+        """Send it."""
+        self.call.flush()
+
+
+def _serve(accelerator: Accelerator, request: Request, reply: _Reply) -> None:
+    try:
+        accelerator.serve(request)
+    except Exception as error:  # noqa: BLE001 - it is told to the client
+        reply.settle(error)
+    else:
+        reply.settle(None)
+    reply.flush()
+
+
+def _check_length(socket: Path) -> None:
+    if len(os.fsencode(socket)) > SOCKET_LIMIT:
+        raise UserError(
+            f"the socket's path {socket} has more than {SOCKET_LIMIT} bytes, which unix "
+            "sockets cannot have; choose a shorter --root"
+        )
 
 
 class Server:
@@ -147,73 +189,51 @@ class Server:
         resources = []
         with ExitStack() as stack:
             run, shm = stack.enter_context(_folders(root))
+            socket = run / "coral.sock"
+            _check_length(socket)
+            cubes = CubeFolder(shm)
+            stack.callback(cubes.close)
+            context = Context(cubes=cubes)
             for artifact in _open_all(artifacts):
                 boards = open_boards(artifact, threads)
                 resource = stack.enter_context(Resource(boards, stall_seconds))
                 load(resource, artifact)
-                self._accelerators.update(accelerators_of(artifact, resource))
+                self._accelerators.update(accelerators_of(artifact, resource, context))
                 resources.append(resource.name)
-            cubes = CubeFolder(shm)
-            stack.callback(cubes.close)
-            self._context = Context(cubes=cubes)
-            self._server = self._listen(run / "coral.sock")
-            stack.callback(self._server.stop, None)
+            self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="request")
+            self._listener = Listener(socket, METHOD, self._take)
             self._stack = stack.pop_all()
         self.report = ServeReport(
-            socket=str(run / "coral.sock"),
+            socket=str(socket),
             root=str(root),
             accelerators=tuple(sorted(self._accelerators)),
             resources=tuple(resources),
         )
 
-    def _listen(self, socket: Path) -> grpc.Server:
-        if len(str(socket).encode()) > SOCKET_LIMIT:
-            raise UserError(
-                f"the socket's path {socket} has more than {SOCKET_LIMIT} bytes, which unix "
-                "sockets cannot have; choose a shorter --root"
-            )
-        socket.unlink(missing_ok=True)
-        server = grpc.server(
-            ThreadPoolExecutor(_WORKERS, thread_name_prefix="request"),
-            options=(("grpc.max_receive_message_length", 64 << 20),),
-        )
-        server.add_generic_rpc_handlers((_Handler(self._serve),))
-        before = os.umask(0o177)
+    def _take(self, call: Call) -> None:
+        """Take a call in the listener's thread: queue it, or hand it to a thread of its own."""
+        reply = _Reply(call)
         try:
-            server.add_insecure_port(f"unix:{socket}")
-        except RuntimeError as error:
-            raise UserError(f"cannot listen on {socket}: {error}") from error
-        finally:
-            os.umask(before)
-        server.start()
-        return server
+            request = parse_request(call.content)
+            accelerator = self._accelerator(request.accelerator)
+            if not accelerator.gather(request, reply):
+                self._workers.submit(_serve, accelerator, request, reply)
+        except Exception as error:  # noqa: BLE001 - it is told to the client
+            reply.settle(error)
 
-    def _serve(self, content: bytes, call: grpc.ServicerContext) -> bytes:
-        try:
-            self._answer(content)
-            return RESPONSE
-        except Exception as error:
-            kinds = (kind for kind in _STATUSES if isinstance(error, kind))
-            status = _STATUSES[next(kinds, Exception)]
-            message = str(error)
-            if status is grpc.StatusCode.UNKNOWN:
-                log.exception("a request failed")
-        call.abort(status, safe_message(message))  # raises
-        raise InternalError("gRPC did not end the call")
-
-    def _answer(self, content: bytes) -> None:
-        request = parse_request(content)
-        accelerator = self._accelerators.get(request.accelerator)
+    def _accelerator(self, name: str) -> Accelerator:
+        accelerator = self._accelerators.get(name)
         if accelerator is None:
             raise UnknownAcceleratorError(
-                f"accelerator {request.accelerator} is not served here; served are "
+                f"accelerator {name} is not served here; served are "
                 f"{', '.join(sorted(self._accelerators))}"
             )
-        accelerator.serve(request, self._context)
+        return accelerator
 
     def close(self) -> None:
         """Stop serving; requests under way get a moment to end."""
-        self._server.stop(_STOP_SECONDS).wait()
+        self._listener.close(_STOP_SECONDS)
+        self._workers.shutdown(wait=False, cancel_futures=True)
         for accelerator in self._accelerators.values():
             accelerator.close()
         self._stack.close()
@@ -223,14 +243,6 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
-    def __init__(self, serve: Callable[[bytes, grpc.ServicerContext], bytes]) -> None:
-        self._method = grpc.unary_unary_rpc_method_handler(serve)
-
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
-        return self._method if details.method == METHOD else None
 
 
 @contextmanager

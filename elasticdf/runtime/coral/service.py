@@ -8,9 +8,10 @@ application need not know how it is spread. Refuses arguments that do not fit, e
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
@@ -18,9 +19,9 @@ from elasticdf.artifact.bitstream import Argument
 from elasticdf.artifact.deployment import Direction, Port
 from elasticdf.errors import UserError
 from elasticdf.runtime.accelerator import Lane, Value
-from elasticdf.runtime.coral.cube import Cube, CubeFolder
-from elasticdf.runtime.coral.gather import SMALL_BYTES, Gatherer, Job
-from elasticdf.runtime.coral.pool import BufferPool, Stamp, WriteCounter
+from elasticdf.runtime.coral.cube import Cube
+from elasticdf.runtime.coral.gather import SMALL_BYTES, Context, Gatherer, Job, Reply
+from elasticdf.runtime.coral.pool import BufferPool, Stamp
 from elasticdf.runtime.coral.protocol import ArrayArgument, Request, RequestArgument, ScalarArgument
 from elasticdf.runtime.objects import Buffer
 from elasticdf.runtime.packing import frame_bytes
@@ -44,14 +45,6 @@ class UnknownAcceleratorError(UserError):
     """No artifact holds the accelerator."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What all requests share: the clients' arrays and the server's writes to them."""
-
-    cubes: CubeFolder
-    writes: WriteCounter = field(default_factory=WriteCounter)
-
-
 class Shares:
     """Gives requests to the least busy of several equals."""
 
@@ -59,11 +52,16 @@ class Shares:
         self._busy = [0] * count
         self._lock = threading.Lock()
 
+    def least(self, loads: Iterable[int]) -> int:
+        """Return the one that has the least to do, with what else each has to do."""
+        totals = [busy + load for busy, load in zip(self._busy, loads, strict=True)]
+        return totals.index(min(totals))
+
     @contextmanager
-    def one(self) -> Iterator[int]:
-        """Hold one of them."""
+    def one(self, loads: Iterable[int]) -> Iterator[int]:
+        """Hold the one that has the least to do."""
         with self._lock:
-            chosen = self._busy.index(min(self._busy))
+            chosen = self.least(loads)
             self._busy[chosen] += 1
         try:
             yield chosen
@@ -129,42 +127,73 @@ class LaneAccelerator:
     """An accelerator of bitstream.json with its replicas."""
 
     def __init__(
-        self, name: str, resource: Resource, lanes: Sequence[Lane], ports: Mapping[int, Port]
+        self,
+        name: str,
+        resource: Resource,
+        lanes: Sequence[Lane],
+        ports: Mapping[int, Port],
+        context: Context,
     ) -> None:
         self.name = name
         self._resource = resource
         self._lanes = tuple(lanes)
         self._ports = ports
+        self._context = context
         self._arguments = self._lanes[0].kernel.arguments
         self._shares = Shares(len(self._lanes))
         self._pools = tuple(BufferPool() for _ in self._lanes)
         inputs = frozenset(at for at in ports if self._arguments[at].access == "r")
-        self._gatherers = tuple(Gatherer(lane, ports, inputs) for lane in self._lanes)
+        self._gatherers = tuple(Gatherer(lane, ports, inputs, context) for lane in self._lanes)
         self._gathers = bool(ports) and len(ports) + 1 == len(self._arguments)
 
-    def serve(self, request: Request, context: Context) -> None:
-        """Serve a request.
-
-        Raises:
-            UserError: An argument does not fit.
-            BoardError: A board or a link failed.
-        """
+    def _scalars(self, request: Request) -> dict[int, int]:
         _check_count(self.name, self._arguments, request)
-        scalars = {
+        return {
             at: _scalar(self.name, at, described, given)
             for at, (described, given) in enumerate(
                 zip(self._arguments, request.arguments, strict=True)
             )
             if not described.is_array
         }
+
+    def _loads(self) -> Iterator[int]:
+        return (gatherer.load for gatherer in self._gatherers)
+
+    def gather(self, request: Request, reply: Reply) -> bool:
+        """Queue a request if it is small; return whether it was.
+
+        Raises:
+            UserError: An argument does not fit.
+        """
+        if not self._gathers:
+            return False
+        (count,) = self._scalars(request).values()
+        frames = _frames(self.name, count)
+        if any(frames * frame_bytes(port) > SMALL_BYTES for port in self._ports.values()):
+            return False
+        arrays = {}
+        for at, port in self._ports.items():
+            arrays[at] = _array(self.name, at, self._arguments[at], request.arguments[at])
+            _needed(self.name, at, port, arrays[at], frames)
+        lane = self._shares.least(self._loads())
+        self._gatherers[lane].put(
+            Job(frames=frames, client=request.client, arrays=arrays, reply=reply)
+        )
+        return True
+
+    def serve(self, request: Request) -> None:
+        """Serve a request.
+
+        Raises:
+            UserError: An argument does not fit.
+            BoardError: A board or a link failed.
+        """
+        scalars = self._scalars(request)
         frames = _frames(self.name, next(iter(scalars.values()), 1)) if self._ports else 1
         self._resource.recover()
-        with self._shares.one() as lane, ExitStack() as stack:
-            if self._gathers and self._is_small(frames):
-                self._gather(lane, request, frames, context, stack)
-                return
+        with self._shares.one(self._loads()) as lane, ExitStack() as stack:
             slots = {
-                at: stack.enter_context(self._slot(lane, at, request, frames, context))
+                at: stack.enter_context(self._slot(lane, at, request, frames))
                 for at, described in enumerate(self._arguments)
                 if described.is_array
             }
@@ -174,37 +203,18 @@ class LaneAccelerator:
             ]
             self._lanes[lane].run(values)
             for slot in slots.values():
-                slot.finish(context)
-
-    def _is_small(self, frames: int) -> bool:
-        return all(frames * frame_bytes(port) <= SMALL_BYTES for port in self._ports.values())
-
-    def _gather(
-        self, lane: int, request: Request, frames: int, context: Context, stack: ExitStack
-    ) -> None:
-        arrays = {}
-        for at, port in self._ports.items():
-            given = _array(self.name, at, self._arguments[at], request.arguments[at])
-            size = _needed(self.name, at, port, given, frames)
-            opened = context.cubes.open(request.client, given.id, given.offset, size)
-            arrays[at] = (stack.enter_context(opened), given.offset)
-        self._gatherers[lane].serve(Job(frames=frames, arrays=arrays))
-        for at, (cube, _) in arrays.items():
-            if self._arguments[at].access != "r":
-                context.writes.written(cube.identity)
+                slot.finish(self._context)
 
     @contextmanager
-    def _slot(
-        self, lane: int, at: int, request: Request, frames: int, context: Context
-    ) -> Iterator[Slot]:
+    def _slot(self, lane: int, at: int, request: Request, frames: int) -> Iterator[Slot]:
         """Hold a buffer with the array's content; it goes back to the pool at the end."""
         described = self._arguments[at]
         given = _array(self.name, at, described, request.arguments[at])
         port = self._ports.get(at)
         size = given.size if port is None else _needed(self.name, at, port, given, frames)
-        with context.cubes.open(request.client, given.id, given.offset, size) as cube:
+        with self._context.cubes.open(request.client, given.id, given.offset, size) as cube:
             key = (at, cube.identity, given.offset, size)
-            stamp = (given.version, context.writes.of(cube.identity))
+            stamp = (given.version, self._context.writes.of(cube.identity))
             pool = self._pools[lane]
             found = pool.take(key, stamp)
             buffer, current = found or (self._lanes[lane].create_buffer(at, size), False)
@@ -257,8 +267,15 @@ class Slot:
 class ChainAccelerator:
     """A network in mode ``sw`` under one name: input arrays, output arrays, number of frames."""
 
-    def __init__(self, name: str, resource: Resource, replicas: Sequence[tuple[Step, ...]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        resource: Resource,
+        replicas: Sequence[tuple[Step, ...]],
+        context: Context,
+    ) -> None:
         self.name = name
+        self._context = context
         self._resource = resource
         self._replicas = tuple(replicas)
         self._inputs = _ends(self._replicas[0], Direction.IN)
@@ -270,7 +287,12 @@ class ChainAccelerator:
         )
         self._shares = Shares(len(self._replicas))
 
-    def serve(self, request: Request, context: Context) -> None:
+    def gather(self, request: Request, reply: Reply) -> bool:
+        """Return False: requests in several steps do not run together."""
+        del request, reply
+        return False
+
+    def serve(self, request: Request) -> None:
         """Serve a request.
 
         Raises:
@@ -283,7 +305,7 @@ class ChainAccelerator:
         frames = _frames(self.name, count)
         self._resource.recover()
         ports = (*self._inputs, *self._outputs)
-        with self._shares.one() as replica, ExitStack() as stack:
+        with self._shares.one(repeat(0, len(self._replicas))) as replica, ExitStack() as stack:
             arrays = [
                 _array(self.name, at, self._arguments[at], request.arguments[at])
                 for at in range(len(ports))
@@ -293,7 +315,7 @@ class ChainAccelerator:
             ]
             cubes = [
                 stack.enter_context(
-                    context.cubes.open(request.client, array.id, array.offset, size)
+                    self._context.cubes.open(request.client, array.id, array.offset, size)
                 )
                 for array, size in zip(arrays, sizes, strict=True)
             ]
@@ -305,7 +327,7 @@ class ChainAccelerator:
             results = run_steps(self._replicas[replica], streams, frames)
             for at, port in enumerate(self._outputs, len(self._inputs)):
                 cubes[at].write(arrays[at].offset, results[port.tensor][1].reshape(-1))
-                context.writes.written(cubes[at].identity)
+                self._context.writes.written(cubes[at].identity)
 
     def close(self) -> None:
         """Nothing is held between requests."""

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from elasticdf.artifact.bitstream import Argument
-from elasticdf.errors import UserError
 from elasticdf.runtime.coral.cube import CubeFolder
-from elasticdf.runtime.coral.gather import Gatherer, Job
+from elasticdf.runtime.coral.gather import Context, Gatherer, Job
+from elasticdf.runtime.coral.protocol import ArrayArgument
 from elasticdf.runtime.failures import BoardError
 from tests.runtime_samples import Sample
 
@@ -39,6 +39,9 @@ class FakeLane:
         view = np.zeros(size, np.uint8)
         return SimpleNamespace(size=size, view=view, memory=memory, release=lambda: None)
 
+    def recover(self) -> None:
+        pass
+
     def run(self, values: list[Any]) -> None:
         self.started.release()
         assert self.go.wait(10)
@@ -57,41 +60,43 @@ def write_arrays(folder: Path, count: int) -> CubeFolder:
     return CubeFolder(folder)
 
 
-def serve(gatherer: Gatherer, cubes: CubeFolder, number: int, said: dict[int, str]) -> None:
-    with (
-        cubes.open("client", f"in{number:04d}", 0, 0) as source,
-        cubes.open("client", f"ou{number:04d}", 0, WIDTH) as target,
-    ):
-        try:
-            gatherer.serve(Job(frames=1, arrays={0: (source, 0), 1: (target, 0)}))
-            said[number] = "done"
-        except (UserError, BoardError) as error:
-            said[number] = str(error)
+class Answer:
+    """What a request is told."""
+
+    def __init__(self) -> None:
+        self.said: str | None = None
+        self.sent = threading.Event()
+
+    def settle(self, error: Exception | None) -> None:
+        self.said = "done" if error is None else str(error)
+
+    def flush(self) -> None:
+        self.sent.set()
+
+
+def array(name: str) -> ArrayArgument:
+    return ArrayArgument(id=name, offset=0, size=WIDTH, version=0)
 
 
 def run_together(folder: Path, lane: FakeLane, count: int, broken: int | None) -> dict[int, str]:
-    """Start requests one by one; two lead at once, the others wait until the lane is let go."""
+    """Queue requests one by one; two start at once, the others wait until the lane is let go."""
     cubes = write_arrays(folder, count)
     if broken is not None:
         (folder / "client" / f"in{broken:04d}").write_bytes(b"")
-    gatherer = Gatherer(lane, {0: PORT, 1: PORT}, frozenset({0}))
-    said: dict[int, str] = {}
-    threads = [
-        threading.Thread(target=serve, args=(gatherer, cubes, number, said))
-        for number in range(count)
-    ]
-    for number, thread in enumerate(threads):
-        thread.start()
+    gatherer = Gatherer(lane, {0: PORT, 1: PORT}, frozenset({0}), Context(cubes=cubes))
+    answers = {number: Answer() for number in range(count)}
+    for number, reply in answers.items():
+        arrays = {0: array(f"in{number:04d}"), 1: array(f"ou{number:04d}")}
+        gatherer.put(Job(frames=1, client="client", arrays=arrays, reply=reply))
         if number < 2:
             assert lane.started.acquire(timeout=10)
-    while len(gatherer._waiting) < count - 2:
-        pass
     lane.go.set()
-    for thread in threads:
-        thread.join(10)
+    for reply in answers.values():
+        assert reply.sent.wait(10)
+    assert gatherer.load == 0
     gatherer.close()
     cubes.close()
-    return said
+    return {number: reply.said or "nothing" for number, reply in answers.items()}
 
 
 def test_what_waits_runs_together(tmp_path: Path) -> None:
@@ -106,7 +111,7 @@ def test_what_waits_runs_together(tmp_path: Path) -> None:
 
 def test_an_array_that_fails_hurts_only_its_own_request(tmp_path: Path) -> None:
     said = run_together(tmp_path, FakeLane(), 6, broken=4)
-    assert said.pop(4) == "an array became shorter while the request ran"
+    assert said.pop(4) == "array in0004 has 0 bytes, the request names bytes 0 to 16"
     assert set(said.values()) == {"done"}
 
 
