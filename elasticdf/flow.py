@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ from elasticdf.hardware.cluster import AutoTarget, Cluster, parse_target
 from elasticdf.hardware.load import load_board
 from elasticdf.ir import Graph
 from elasticdf.layers.kind import FpgaPart, fpga_part
-from elasticdf.progress import Report
+from elasticdf.progress import Report, silent
 from elasticdf.records import encode
 from elasticdf.report.page import page, write_page
 from elasticdf.report.record import PlanReport, read_plan_report
@@ -62,6 +62,7 @@ from elasticdf.runtime.run import RunReport, read_input, run_artifact
 from elasticdf.simulation import Hop, SimulationResult, size_fifos, trace_document
 from elasticdf.simulation import simulate as simulate_graph
 from partitioner import exact, search
+from partitioner.clock import Meter
 from partitioner.placed import folded, hops_of
 from partitioner.plan import Mode, Plan
 from partitioner.request import Anchor, Objective, Request
@@ -221,15 +222,24 @@ class Partitioned:
         return "\n".join(lines)
 
 
-def plan(options: PartitionOptions, network: Network, report: Report) -> Plan:
+def plan_counted(options: PartitionOptions, network: Network, memory: dict[object, Any]) -> Plan:
     """Decide folding and placement of a network that was read; nothing is written.
+
+    The time limit counts work, not wall time, so the answer is the same on every machine.
+
+    Args:
+        options: What is asked.
+        network: As read; the same object for requests that share a memory.
+        memory: Choices found by earlier requests.
 
     Raises:
         UserError: The request cannot be understood.
         InfeasibleError: Proven impossible.
         TimeLimitError: No answer in time.
     """
-    return search.plan(_request(options, network.graph, parse_target(options.target), report))
+    request = _request(options, network.graph, parse_target(options.target), silent)
+    counted = replace(request.options, meter=Meter())
+    return search.plan(replace(request, memory=memory, options=counted))
 
 
 def partition(options: PartitionOptions, report: Report) -> Partitioned:

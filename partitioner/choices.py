@@ -50,17 +50,24 @@ class ChoiceTable:
 
     @staticmethod
     def of(request: Request, cluster: Cluster) -> ChoiceTable:
-        """Return the table of a request on a cluster."""
-        parts = {board.part: _part(board) for board in cluster.boards}
-        own = max((kind_of(layer).cycles(layer) for layer in request.graph), default=1)
-        return ChoiceTable(
-            graph=request.graph,
-            parts=tuple(parts[name] for name in sorted(parts)),
-            profile=load_profile(request.costs),
-            variants=request.variants,
-            as_is=request.as_is,
-            targets=(max(own, 1),) if request.as_is else folding.cycle_targets(request.graph),
-        )
+        """Return the table of a request on a cluster, the same one for requests alike."""
+        named = {board.part: _part(board) for board in cluster.boards}
+        parts = tuple(named[name] for name in sorted(named))
+        profile = load_profile(request.costs)
+        memory = {} if request.memory is None else request.memory
+        alike = (request.graph, parts, repr(profile), request.variants, request.as_is)
+        if alike not in memory:
+            own = max((kind_of(layer).cycles(layer) for layer in request.graph), default=1)
+            memory[alike] = ChoiceTable(
+                graph=request.graph,
+                parts=parts,
+                profile=profile,
+                variants=request.variants,
+                as_is=request.as_is,
+                targets=(max(own, 1),) if request.as_is else folding.cycle_targets(request.graph),
+            )
+        found: ChoiceTable = memory[alike]
+        return found
 
     def at(self, cycles: int) -> Choices | None:
         """Return the choices with at most so many cycles per frame.

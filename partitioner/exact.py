@@ -13,6 +13,7 @@ from itertools import combinations_with_replacement, pairwise
 from math import ceil, inf
 
 from partitioner.bounds import least_crossing_cost
+from partitioner.clock import Clock
 from partitioner.fill import construct
 from partitioner.formulation import Formulation
 from partitioner.nest import Nest, parse
@@ -20,7 +21,7 @@ from partitioner.plan import Outcome
 from partitioner.problem import Problem
 from partitioner.routes import RouteTable, assign_routes
 from partitioner.solution import Placement, Solution, proof_from_below
-from partitioner.solver import Clock, SolverOptions, Status
+from partitioner.solver import SolverOptions, Status
 from partitioner.verify import measure, violations
 from partitioner.walk import WalkModel
 from partitioner.walks import Ground, Walk
@@ -33,6 +34,9 @@ _MOST_WALKS = 3_000
 
 _TINY_SIZE = 200
 """Size up to which the general model is the quickest way to the proof."""
+
+_SECONDS_PER_ITEM = 2e-5
+"""Nominal work of laying one item along a walk."""
 
 _QUICK_WALKS = 200
 """Walks tried without side costs to get a first answer."""
@@ -82,7 +86,7 @@ def solve(problem: Problem, options: SolverOptions, *, first: Placement | None =
         options: Solver, time limit, seed.
         first: A placement to begin with.
     """
-    clock = Clock(options.time_limit)
+    clock = Clock(options.time_limit, options.meter)
     best = Best(problem)
     best.offer(first)
     if best.placement is None:
@@ -98,7 +102,7 @@ def solve(problem: Problem, options: SolverOptions, *, first: Placement | None =
 
 def solve_by_walks(problem: Problem, options: SolverOptions) -> Solution:
     """Return what walks alone find and prove; `solve` adds the general model where that helps."""
-    clock, best = Clock(options.time_limit), Best(problem)
+    clock, best = Clock(options.time_limit, options.meter), Best(problem)
     best.offer(construct(problem))
     _by_walks(best, options, clock)
     return _solution(best, options, clock)
@@ -236,6 +240,7 @@ class _Pipeline:
         visit = parse(self.ground, walk)
         if visit is None:
             return None
+        self.clock.charge(_SECONDS_PER_ITEM * len(self._fixed.items))
         ends = {self.ground.backbone[0], self.ground.backbone[-1]}
         closed = any(ends <= set(group) for group in self._fixed.together)
         pieces = Nest(self._fixed, visit, closed).cover(extra)

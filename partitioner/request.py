@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from elasticdf.errors import UserError
 from elasticdf.hardware.cluster import AutoTarget, Cluster
@@ -51,6 +52,7 @@ class Request:
         through_boards: Whether a stream may pass through a third board.
         options: Solver, time limit and seed.
         progress: Told of every step in a few words.
+        memory: Choices found for requests on the same graph, handed from request to request.
     """
 
     graph: Graph
@@ -70,6 +72,7 @@ class Request:
     through_boards: bool = False
     options: SolverOptions = field(default_factory=SolverOptions)
     progress: Callable[[str], None] | None = None
+    memory: dict[object, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 0 < self.fps < 1e12:

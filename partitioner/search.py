@@ -15,11 +15,11 @@ from elasticdf.errors import (
 )
 from elasticdf.hardware.cluster import MAX_BOARDS, AutoTarget
 from partitioner import answer, exact, verdict
+from partitioner.clock import Clock
 from partitioner.plan import Plan
 from partitioner.problem import Problem
 from partitioner.request import Request
 from partitioner.solution import proof_from_above, proof_from_below
-from partitioner.solver import Clock
 from partitioner.space import Found, Space
 from partitioner.verify import check
 
@@ -49,7 +49,7 @@ def plan_with_problem(request: Request) -> tuple[Plan, Problem]:
         InfeasibleError: There is no plan.
         TimeLimitError: Time ran out before any plan was found.
     """
-    clock = Clock(request.options.time_limit)
+    clock = Clock(request.options.time_limit, request.options.meter)
     if isinstance(request.target, AutoTarget):
         space, found, bound = _fewest_boards(request, request.target, clock)
     else:

@@ -19,7 +19,6 @@ from elasticdf import flow
 from elasticdf.costs.profile import load_profile
 from elasticdf.errors import InfeasibleError, TimeLimitError, UserError
 from elasticdf.explore.grid import Point
-from elasticdf.progress import silent
 
 
 class Outcome(StrEnum):
@@ -52,7 +51,11 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What all points of a sweep share; see `elasticdf.flow.PartitionOptions`."""
+    """What all points of a sweep share; see `elasticdf.flow.PartitionOptions`.
+
+    The time limit counts work (`partitioner.clock`), so that a point computed twice, on another
+    machine or a busier one, has the same answer.
+    """
 
     costs: str = "calibrated"
     solver: str = "highs"
@@ -91,7 +94,8 @@ def solve(point: Point, model: Model, settings: Settings) -> Answer:
     )
     try:
         quirks = load_profile(settings.costs).exactly_finn
-        plan = flow.plan(options, _network(model.name, model.content, quirks=quirks), silent)
+        network, memory = _read(model.name, model.content, quirks=quirks)
+        plan = flow.plan_counted(options, network, memory)
     except InfeasibleError as error:
         explained = dict(error.explanation) or None
         return Answer(outcome=Outcome.INFEASIBLE, reason=str(error), plan=explained)
@@ -105,9 +109,9 @@ def solve(point: Point, model: Model, settings: Settings) -> Answer:
 
 
 @lru_cache(maxsize=2)
-def _network(name: str, content: bytes, *, quirks: bool) -> flow.Network:
-    """Read a network once per process."""
+def _read(name: str, content: bytes, *, quirks: bool) -> tuple[flow.Network, dict[object, Any]]:
+    """Read a network once per process, with a memory for what its points share."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         path.write_bytes(content)
-        return flow.load_network(str(path), quirks=quirks, name=name)
+        return flow.load_network(str(path), quirks=quirks, name=name), {}

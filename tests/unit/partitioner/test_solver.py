@@ -7,6 +7,7 @@ import random
 import pytest
 
 from elasticdf.errors import UserError
+from partitioner.clock import Meter
 from partitioner.solver import Model, SolverOptions, Status
 
 
@@ -65,3 +66,15 @@ def test_bad_options_are_refused(changes: dict[str, object], message: str) -> No
     with pytest.raises(UserError) as caught:
         SolverOptions(**changes)  # type: ignore[arg-type]
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("solver", ["highs", "cbc"])
+def test_a_limit_on_counted_work_strikes_at_the_same_place(solver: str) -> None:
+    meters = Meter(), Meter()
+    first, second = (
+        _knapsack(400).solve(SolverOptions(solver=solver, meter=meter), seconds=0.3)
+        for meter in meters
+    )
+    assert first == second
+    assert first.status is Status.FEASIBLE
+    assert meters[0].read() == meters[1].read() >= 0.3
