@@ -43,7 +43,9 @@ from elasticdf.layers.kind import FpgaPart, fpga_part
 from elasticdf.progress import Report, silent
 from elasticdf.records import encode
 from elasticdf.report.page import page, write_page
-from elasticdf.report.record import PlanReport, read_plan_report
+from elasticdf.report.reading import read_plan_report
+from elasticdf.report.record import PlanReport, with_timeline
+from elasticdf.report.timeline import slowest_copy
 from elasticdf.rundir import (
     DEPLOYMENT,
     MANIFEST,
@@ -59,10 +61,16 @@ from elasticdf.rundir import (
 )
 from elasticdf.runtime.mlperf.benchmark import MlperfOptions, MlperfReport, run_mlperf
 from elasticdf.runtime.run import RunReport, read_input, run_artifact
-from elasticdf.simulation import Hop, SimulationResult, size_fifos, trace_document
+from elasticdf.simulation import (
+    Hop,
+    SimulationResult,
+    size_fifos,
+    trace_document,
+)
 from elasticdf.simulation import simulate as simulate_graph
 from partitioner import exact, search
 from partitioner.clock import Meter
+from partitioner.latency import SIMULATED
 from partitioner.placed import folded, hops_of
 from partitioner.plan import Mode, Plan
 from partitioner.request import Anchor, Objective, Request
@@ -492,15 +500,30 @@ def solve(snapshot: Path, options: SolverOptions) -> Solution:
     return solution
 
 
-def report(directory: Path, output: Path) -> PlanReport:
+def report(directory: Path, output: Path, told: Report) -> PlanReport:
     """Draw the page of a project folder and return the record behind it.
 
     Raises:
         UserError: The folder holds no plan, or the page cannot be written.
     """
     record = read_plan_report(directory)
+    if record.plan is not None:
+        told("simulating one frame")
+        record = _with_timeline(record, record.plan, directory)
+    told("drawing")
     write_page(page(record), output)
     return record
+
+
+def _with_timeline(record: PlanReport, plan: Plan, directory: Path) -> PlanReport:
+    """Simulate a frame, where the folder holds the network and every layer has a rule."""
+    if not (directory / NETWORK).is_file() or not (directory / MANIFEST).is_file():
+        return with_timeline(record, (), f"not simulated: {directory.name} holds no network")
+    try:
+        copy, spans = slowest_copy(_project_graph(directory), plan)
+    except UserError as error:
+        return with_timeline(record, (), f"not simulated: {error}")
+    return with_timeline(record, spans, SIMULATED, copy=copy)
 
 
 def mlperf(

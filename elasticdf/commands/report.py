@@ -16,9 +16,8 @@ def _arguments(parser: ArgumentParser) -> None:
 
 
 def _run(options: Namespace, report: Report) -> CommandResult:
-    report("drawing")
     output = options.output or options.directory / "report.html"
-    drawn = flow.report(options.directory, output)
+    drawn = flow.report(options.directory, output, report)
     return CommandResult(document=drawn.to_json(), text=str(output))
 
 

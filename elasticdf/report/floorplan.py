@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from elasticdf.report.record import Fullness, PlanReport, of_plan
+from elasticdf.report.loads import Fullness
+from elasticdf.report.record import PlanReport, of_plan
 from partitioner.plan import Plan
 
 _BAR = 24

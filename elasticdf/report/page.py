@@ -7,13 +7,27 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import jinja2
 
 from elasticdf.errors import UserError
+from elasticdf.report.limits import NEARLY_FULL
+from elasticdf.report.loads import Fullness, LayerLoad, link_share
 from elasticdf.report.picture import cluster_picture
-from elasticdf.report.record import PlanReport, link_share
+from elasticdf.report.record import PlanReport
+
+_COPIES_NAMED = 4
+
+
+def _said(value: object) -> str:
+    """Return a value of the explanation as a reader wants it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).resolve().parent / "templates"),
@@ -23,19 +37,54 @@ _ENVIRONMENT = jinja2.Environment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters["whole"] = lambda value: f"{value:,}"
+_ENVIRONMENT.filters["rate"] = lambda value: f"{value:,.1f}"
+_ENVIRONMENT.filters["share"] = lambda value: f"{value:.1%}"
+_ENVIRONMENT.filters["said"] = _said
 
 
 def page(report: PlanReport) -> str:
     """Return the page."""
+    plan = report.plan
     return render(
         "report.html.j2",
         report=report,
-        plan=report.plan,
+        plan=plan,
         numbers={layer.name: layer.number for layer in report.layers},
         picture=cluster_picture(report),
         link_share=link_share,
+        nearly=NEARLY_FULL,
+        dies=_dies(report.fullness),
+        resources=list(dict.fromkeys(row.resource for row in report.fullness)),
+        fullest=max(report.fullness, key=_of_limit, default=None),
+        crossings=Counter(c.kind.value for c in plan.crossings) if plan else Counter(),
+        times={time.number: time for time in report.timeline},
+        things=[_thing(report, layer) for layer in report.layers],
         most_cycles=max((layer.cycles for layer in report.layers), default=1) or 1,
+        end=max((time.last_cycle for time in report.timeline), default=0) or 1,
     )
+
+
+def _of_limit(row: Fullness) -> float:
+    return row.fraction / row.limit if row.limit else 0.0
+
+
+def _dies(rows: Iterable[Fullness]) -> list[tuple[str, list[Fullness]]]:
+    """Return the rows of every die under its name."""
+    found: dict[str, list[Fullness]] = {}
+    for row in rows:
+        found.setdefault(f"board {row.board} {row.die}", []).append(row)
+    return list(found.items())
+
+
+def _thing(report: PlanReport, layer: LayerLoad) -> str:
+    """Return what the foot of the page says of a layer that is pointed at."""
+    plan = report.plan
+    chosen = [a for a in plan.assignments if a.layer == layer.name] if plan else []
+    copies = [f"copy {a.replica} on board {a.board} {a.die}" for a in chosen[:_COPIES_NAMED]]
+    if len(chosen) > _COPIES_NAMED:
+        copies.append(f"{len(chosen) - _COPIES_NAMED} copies more")
+    words = f"{layer.name}: {layer.cycles:,} cycles per frame, slack {layer.slack_cycles:,}"
+    return "; ".join((words, *copies))
 
 
 def render(name: str, /, **values: object) -> str:

@@ -8,25 +8,31 @@ Lengths are SVG user units.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 from elasticdf.errors import UserError
 from elasticdf.hardware import Board, load_board
-from elasticdf.report.record import Fullness, PlanReport, link_share
+from elasticdf.report.loads import Fullness, link_share
+from elasticdf.report.record import PlanReport
+from elasticdf.report.strips import strips
 from partitioner.plan import Assignment, CrossingKind, Plan, PlannedBoard
 
 SCALE_RESOURCE = "lut"
-_DIE_WIDTH = 240.0
+_PAGE_WIDTH = 1360.0
+_NARROWEST_DIE = 200.0
+_WIDEST_DIE = 540.0
 _TALLEST_DIE = 190.0
-_SIDE = 58.0
+_SIDE = 56.0
 _DIE_GAP = 26.0
-_BOARD_GAP = 44.0
+_BOARD_GAP = 24.0
 _HEADER = 46.0
 _LINK_SPACE = 70.0
 _BOARDS_PER_ROW = 4
 _MARK = 20.0
+_NOTE_HEIGHT = 16.0
+_LETTER = 5.6
 _LOOKS = 8
 
 
@@ -146,7 +152,9 @@ class _Drawing:
         self._row = row_height + self._above
         rows = -(-len(plan.boards) // _BOARDS_PER_ROW)
         across = min(len(plan.boards), _BOARDS_PER_ROW)
-        self._pitch = _DIE_WIDTH + 2 * _SIDE + _BOARD_GAP
+        room = _PAGE_WIDTH / across - 2 * _SIDE - _BOARD_GAP
+        self._die_width = min(_WIDEST_DIE, max(_NARROWEST_DIE, room))
+        self._pitch = self._die_width + 2 * _SIDE + _BOARD_GAP
         self.width = across * self._pitch
         self.height = rows * self._row
 
@@ -168,7 +176,7 @@ class _Drawing:
 
     def _board(self, board: PlannedBoard, x: float, y: float) -> None:
         title = f"board {board.id}: {board.board}"
-        width, height = _DIE_WIDTH + 2 * _SIDE, self._board_height(board) - 16
+        width, height = self._die_width + 2 * _SIDE, self._board_height(board) - 16
         self.boxes.append(
             Box(x=x, y=y, width=width, height=height, kind="board", label="", title=title)
         )
@@ -186,15 +194,14 @@ class _Drawing:
         title = f"board {board} {die}" + (f": {row.fraction:.1%} of LUTs" if row else "")
         self.boxes.append(
             Box(
-                x=place.x, y=place.y, width=_DIE_WIDTH, height=place.height,
+                x=place.x, y=place.y, width=self._die_width, height=place.height,
                 kind="die", label="", title=title,
             )
         )  # fmt: skip
         if row is not None:
             self._contents(row, place)
-        self.notes.append(
-            Note(x=place.x + 4, y=place.y - 4, text=f"{die}  {row.fraction:.0%}" if row else die)
-        )
+        name = f"{die}: {row.fraction:.0%}" if row else die
+        self.notes.append(Note(x=place.x + 4, y=place.y - 4, text=name))
         self._memory(board, die, place)
         self._network(board, die, place)
 
@@ -204,7 +211,7 @@ class _Drawing:
         if row.other:
             self.boxes.append(
                 Box(
-                    x=place.x, y=floor - deep, width=_DIE_WIDTH, height=deep, kind="other",
+                    x=place.x, y=floor - deep, width=self._die_width, height=deep, kind="other",
                     label="network, memory, adapters" if deep >= 12 else "",
                     title=f"network, memory controllers, adapters: {row.other:,} LUT",
                 )
@@ -213,12 +220,16 @@ class _Drawing:
         chosen = self._layers[row.board, row.die]
         sizes = [float(max(a.resources.lut, 0)) for a in chosen]
         top = floor - deep - room
-        for a, (x, y, w, h) in zip(chosen, strips(sizes, _DIE_WIDTH, room), strict=True):
+        for a, (x, y, w, h) in zip(chosen, strips(sizes, self._die_width, room), strict=True):
             self.boxes.append(self._block(a, place.x + x, top + y, w, h))
         limit = floor - min(1.0, max(0.0, row.limit)) * place.height
+        if limit - place.y >= _NOTE_HEIGHT:
+            text = f"limit {row.limit:.0%}"
+            x = place.x + self._die_width - 4
+            self.notes.append(Note(x=x, y=limit - 4, text=text, anchor="end", kind="small"))
         self.wires.append(
             Wire(
-                path=f"M{place.x:.1f} {limit:.1f}h{_DIE_WIDTH:.1f}",
+                path=f"M{place.x:.1f} {limit:.1f}h{self._die_width:.1f}",
                 kind="limit",
                 title=f"limit: {row.limit:.0%} of LUTs",
                 width=1.5,
@@ -227,12 +238,12 @@ class _Drawing:
 
     def _block(self, a: Assignment, x: float, y: float, width: float, height: float) -> Box:
         number = self._numbers[a.layer]
-        label = f"{a.replica}.{number}"
-        fits = width >= 6.0 * len(label) + 2 and height >= 11
+        labels = (f"{a.replica}.{number} {a.layer}", f"{a.replica}.{number}")
+        room = (width - 4) / _LETTER if height >= 11 else 0
         return Box(
             x=x, y=y, width=width, height=height,
             kind=f"block look{a.replica % _LOOKS}",
-            label=label if fits else "",
+            label=next((label for label in labels if len(label) <= room), ""),
             title=f"{a.layer}, copy {a.replica}: {a.resources.lut:,} LUT, {a.cycles:,} cycles",
             layer=number,
         )  # fmt: skip
@@ -250,7 +261,7 @@ class _Drawing:
             self.boxes.append(
                 Box(
                     x=place.x - _SIDE + 5, y=y, width=_SIDE - 10, height=_MARK, kind="memory",
-                    label=f"{count} x {kind}" if count > 1 else kind,
+                    label=f"{count} {kind}" if count > 1 else kind,
                     title=f"board {board} {die}: {count} bank(s) of {kind}",
                 )
             )  # fmt: skip
@@ -260,7 +271,7 @@ class _Drawing:
         ports = () if hardware is None else hardware.ports
         used = {end for link in self._plan.links for end in (link.origin, link.destination)}
         for index, port in enumerate(port for port in ports if port.die == die):
-            x, y = place.x + _DIE_WIDTH + 5, place.y + index * (_MARK + 4)
+            x, y = place.x + self._die_width + 5, place.y + index * (_MARK + 4)
             busy = (board, port.number) in used
             self._ports[board, port.number] = (x + (_SIDE - 10) / 2, y)
             self.boxes.append(
@@ -283,7 +294,7 @@ class _Drawing:
             a, b = sorted((lower, upper), key=lambda place: place.y)
             capacity = self._boundary_capacity(board, low, high)
             of = f" of {capacity:,}" if capacity is not None else ""
-            x = a.x + _DIE_WIDTH - 30
+            x = a.x + self._die_width - 30
             self.wires.append(
                 Wire(
                     path=f"M{x:.1f} {a.y + a.height:.1f}V{b.y:.1f}",
@@ -339,8 +350,8 @@ class _Drawing:
             end = self._places.get(crossing.destination)
             if crossing.kind is not CrossingKind.HOST or start is None or end is None:
                 continue
-            x0, y0 = start.x + _DIE_WIDTH / 2, start.y + start.height
-            x1, y1 = end.x + _DIE_WIDTH / 2, end.y + end.height
+            x0, y0 = start.x + self._die_width / 2, start.y + start.height
+            x1, y1 = end.x + self._die_width / 2, end.y + end.height
             layers = (self._numbers.get(name) for name in (crossing.source, crossing.target))
             self.wires.append(
                 Wire(
@@ -363,55 +374,6 @@ def wires_by_boundary(plan: Plan) -> Mapping[tuple[int, str, str], int]:
                 low, high = sorted((die, next_die))
                 used[board, low, high] += crossing.wires
     return dict(sorted(used.items()))
-
-
-def strips(
-    sizes: Sequence[float], width: float, height: float
-) -> Iterator[tuple[float, float, float, float]]:
-    """Yield a rectangle per size, filling the area in reading order, bottom strip first.
-
-    Neighbours in the sequence are neighbours in the picture (a strip treemap: a strip takes
-    further items while that makes its blocks squarer).
-
-    Args:
-        sizes: At least 0; each gets its share of the area.
-        width: Of the whole area.
-        height: The same.
-    """
-    total = sum(sizes)
-    if total <= 0 or height <= 0:
-        yield from ((0.0, max(height, 0.0), 0.0, 0.0) for _ in sizes)
-        return
-    unit = width * height / total
-    floor = height
-    for strip in _strips([size * unit for size in sizes], width):
-        deep = sum(strip) / width
-        floor -= deep
-        x = 0.0
-        for area in strip:
-            across = area / deep if deep else 0.0
-            yield x, floor, across, deep
-            x += across
-
-
-def _strips(areas: Sequence[float], width: float) -> Iterator[list[float]]:
-    strip: list[float] = []
-    for area in areas:
-        if strip and _worst(strip, width) < _worst([*strip, area], width):
-            yield strip
-            strip = []
-        strip = [*strip, area]
-    if strip:
-        yield strip
-
-
-def _worst(strip: Sequence[float], width: float) -> float:
-    """The mean aspect ratio of a strip's blocks, the longer side over the shorter."""
-    deep = sum(strip) / width
-    if deep == 0:
-        return 0.0
-    ratios = [max(deep * deep / area, area / (deep * deep)) for area in strip if area > 0]
-    return sum(ratios) / len(ratios)
 
 
 def _hardware(board: PlannedBoard) -> Board | None:

@@ -6,6 +6,7 @@ is assumed is in ``docs/simulation.md``.
 """
 
 from elasticdf.simulation.curve import frame_latency
+from elasticdf.simulation.frame import Span, frame_spans
 from elasticdf.simulation.hops import Hop
 from elasticdf.simulation.pools import pools_as_windows
 from elasticdf.simulation.result import SimulationResult
@@ -16,9 +17,11 @@ from elasticdf.simulation.trace import trace_document
 __all__ = [
     "Hop",
     "SimulationResult",
+    "Span",
     "fifo_attributes",
     "finn_depths",
     "frame_latency",
+    "frame_spans",
     "least_depths",
     "pools_as_windows",
     "simulate",

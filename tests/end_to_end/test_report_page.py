@@ -81,7 +81,7 @@ def test_the_tables_are_the_plan(driver: Any, plan: Plan):
         ]
         for c in plan.crossings
     ]  # fmt: skip
-    assert driver.find_element("id", "fps").text == f"{plan.frames_per_second:.1f}"
+    assert driver.find_element("id", "fps").text == f"{plan.frames_per_second:,.1f}"
 
 
 def test_pointing_at_a_layer_lights_it_everywhere(driver: Any, plan: Plan):

@@ -21,3 +21,10 @@ def test_wall_time_passes_by_itself_and_cannot_be_charged() -> None:
     clock = Clock(1000.0)
     clock.charge(1000.0)
     assert 999.0 < clock.left() <= 1000.0
+
+
+def test_a_part_of_a_metered_clock_is_metered_too() -> None:
+    meter = Meter()
+    part = Clock(8.0, meter).part(0.25)
+    meter.add(1.5)
+    assert part.left() == 0.5

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elasticdf.report.picture import cluster_picture, strips, wires_by_boundary
+from elasticdf.report.picture import cluster_picture, wires_by_boundary
 from elasticdf.report.record import of_plan
+from elasticdf.report.strips import strips
 from tests.plan_samples import TAKEN, planned
 
 NAMES = tuple(f"layer{i}" for i in range(12))

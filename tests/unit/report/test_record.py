@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from elasticdf.errors import UserError
-from elasticdf.report.record import of_plan, read_plan_report
+from elasticdf.report.reading import read_plan_report
+from elasticdf.report.record import of_plan, with_timeline
+from elasticdf.simulation import Span
 from partitioner.plan import Mode, PlannedBoard, infeasible_document
 from tests.plan_samples import ADAPTERS, TAKEN, planned
 
@@ -46,9 +48,32 @@ def test_profiles_without_band_have_none(costs: str):
 
 def test_what_limits_the_plan_is_named():
     report = of_plan(planned(NAMES, replicas=125))
-    assert report.binding[0] == "layer5 sets the pace: 1,185 cycles per frame"
-    assert "board 0 SLR0: lut is 67.9% full, 70% are allowed" in report.binding
-    assert report.binding[-1] == "the link from board 0 port 0 to board 1 port 0 is 96.8% full"
+    assert report.binding == (
+        "layer5 sets the pace: 1,185 cycles per frame",
+        "lut: 6 of 6 dies are nearly at their limit, most so board 0 SLR1: 75.2% used, 70% allowed",
+        "if layers take as much as the cost profile's error band allows, 6 dies exceed a limit, "
+        "most so board 0 SLR1: 91.7% of lut",
+        "the link from board 0 port 0 to board 1 port 0 is 96.8% full",
+    )
+
+
+def test_what_would_help_is_a_command_or_a_bound():
+    assert of_plan(planned(NAMES), model="my net.onnx").advice == (
+        "Up to 2.0 frames per second are not ruled out (50.0% more); "
+        "a longer `--time-limit` may find them.",
+        "What one or two more boards buy: "
+        "`elasticdf explore 'my net.onnx' --targets 2..4xu280 --modes all -o sweep`",
+    )
+    mixed = replace(planned(NAMES), cluster="rack")
+    assert len(of_plan(mixed).advice) == 1
+
+
+def test_a_timeline_says_where_and_when_every_layer_works():
+    spans = [Span(layer=name, first=i, last=10 * i + 1) for i, name in enumerate(NAMES)]
+    report = with_timeline(of_plan(planned(NAMES)), spans, "by hand")
+    assert [time.number for time in report.timeline] == list(range(6))
+    last = report.timeline[5]
+    assert (last.first_cycle, last.last_cycle, last.board, last.die) == (5, 51, 1, "SLR0")
 
 
 def test_a_folder_without_plan_is_refused(tmp_path: Path):
