@@ -196,23 +196,23 @@ def _hls_cycles(layer: Layer) -> int:
 
 
 def _hls_buffers(layer: Layer) -> tuple[int, int]:
-    """Return (number, words) of the HLS flavour's memories."""
+    """Return (number, words) of the HLS flavour's memories; a parallel window is no memory."""
     window = _window(layer)
     if not layer.integer("is1D"):
         return window.kernel[0] + window.stride[0], window.image[0] * window.channel_fold
     window = window.along_width()
     positions = {
-        "parallel": 0,
+        "parallel": window.kernel[1] + 1,
         "plain": window.kernel[1] - 1,
         "depthwise": window.kernel[1],
         "naive": window.image[1],
     }[_hls_variant(layer)]
-    return (1 if positions else 0), positions * window.channel_fold
+    return int(_hls_variant(layer) != "parallel"), positions * window.channel_fold
 
 
 def _hls_luts(layer: Layer, count: int, words: int) -> int:
     """Return the LUTs of HLS buffers; FINN rounds one- and two-dimensional ones differently."""
-    if layer.text("ram_style") != "distributed" or not count:
+    if layer.text("ram_style") != "distributed":
         return _BASE_LUTS
     bits = layer.datatype("inputDataType").bits
     if layer.integer("is1D"):

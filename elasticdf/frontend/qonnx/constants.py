@@ -15,10 +15,10 @@ from onnx import helper
 from elasticdf.frontend.diagnose import blocked
 from elasticdf.frontend.qonnx.elementwise import Inputs
 from elasticdf.frontend.qonnx.host import run_node
-from elasticdf.frontend.qonnx.matrix import transposed
 from elasticdf.frontend.qonnx.quantisers import quantiser_of
 from elasticdf.frontend.qonnx.reading import Op
 from elasticdf.frontend.qonnx.values import Constant, Wholes, narrow
+from elasticdf.ir import DataType
 
 _ROUND: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "ROUND": np.round,
@@ -38,14 +38,28 @@ def fold(op: Op, inputs: Inputs, opset: int) -> tuple[Constant, ...]:
     first = inputs[0] if inputs else None
     if rule is not None and isinstance(first, Constant):
         return (rule(op, inputs),)
-    if op.type == "Transpose" and isinstance(first, Constant) and first.codes is not None:
-        order = op.attributes.get("perm", tuple(reversed(range(first.codes.ndim))))
-        return (transposed(first, tuple(order)),)
+    if op.type in _REARRANGING and isinstance(first, Constant) and first.codes is not None:
+        return (_rearranged(op, first.codes, first, inputs[1:], opset),)
     if op.type not in _FOLDED:
         raise blocked(
             op.place, "it is computed from constants only", "fold constants when exporting"
         )
     return _standard(op, inputs, opset)
+
+
+def _rearranged(
+    op: Op, codes: Wholes, constant: Constant, parameters: Inputs, opset: int
+) -> Constant:
+    """Move codes and their scales alike; axes along which the scale stays the same have size 1."""
+    scale = np.broadcast_to(constant.scale, codes.shape)
+    moved, scale = (
+        _standard(op, (Constant(plain=values), *parameters), opset)[0].values
+        for values in (codes, np.ascontiguousarray(scale))
+    )
+    for axis in range(scale.ndim):
+        first = scale.take([0], axis)
+        scale = first if (scale == first).all() else scale
+    return Constant(codes=moved, scale=scale, datatype=constant.datatype)
 
 
 def _standard(op: Op, inputs: Inputs, opset: int) -> tuple[Constant, ...]:
@@ -67,7 +81,7 @@ def _standard(op: Op, inputs: Inputs, opset: int) -> tuple[Constant, ...]:
 
 
 def _quant(op: Op, inputs: Inputs) -> Constant:
-    quantiser, _, mode = quantiser_of(op, inputs)
+    quantiser, datatype, mode = quantiser_of(op, inputs)
     values = inputs[0].values.astype(np.float32) if isinstance(inputs[0], Constant) else None
     if values is None or mode not in _ROUND:
         raise blocked(
@@ -85,7 +99,9 @@ def _quant(op: Op, inputs: Inputs) -> Constant:
         clipped = np.clip(shifted, quantiser.low, quantiser.high)
         codes = narrow(_ROUND[mode](clipped) - quantiser.zero_point)
     return Constant(
-        codes=codes, scale=quantiser.scale.astype(np.float64), bipolar=quantiser.bipolar
+        codes=codes,
+        scale=quantiser.scale.astype(np.float64),
+        datatype=None if quantiser.zero_point.any() else datatype,
     )
 
 
@@ -94,7 +110,9 @@ def _bipolar(op: Op, inputs: Inputs) -> Constant:
     if not isinstance(values, Constant) or not isinstance(scale, Constant):
         raise blocked(op.place, "its scale is computed", "export with fixed scales")
     return Constant(
-        codes=_signs(values.values), scale=scale.values.astype(np.float64), bipolar=True
+        codes=_signs(values.values),
+        scale=scale.values.astype(np.float64),
+        datatype=DataType.parse("BIPOLAR"),
     )
 
 
@@ -109,5 +127,7 @@ _FOLDED = (
     "Unsqueeze",
 )
 """Standard operators evaluated on constants; none makes more of little."""
+
+_REARRANGING = ("Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 
 _RULES = {"Quant": _quant, "IntQuant": _quant, "BipolarQuant": _bipolar}

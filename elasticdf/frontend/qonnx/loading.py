@@ -10,10 +10,9 @@ import onnx
 from elasticdf.errors import ElasticDFError, UserError
 from elasticdf.frontend.qonnx.closing import close
 from elasticdf.frontend.qonnx.lowering import lower
-from elasticdf.frontend.qonnx.passes import name_tensors, passes
+from elasticdf.frontend.qonnx.passes import passes
 from elasticdf.frontend.qonnx.reading import read
 from elasticdf.frontend.qonnx.sketch import Sketch
-from elasticdf.frontend.specialise import specialise
 from elasticdf.ir import Graph, HostModel
 from elasticdf.layers.kind import FpgaPart
 
@@ -46,9 +45,8 @@ def from_model(
         notes=tuple(sketch.notes),
         metadata=network.metadata,
     )
-    for step in passes(quirks=quirks):
+    for step in passes(part, quirks=quirks):
         graph = step(graph)
-    graph = name_tensors(specialise(graph, part))
     return replace(
         graph,
         prologue=_prologue(sketch, graph),

@@ -24,7 +24,7 @@ from elasticdf.frontend.qonnx.values import (
     affine,
     narrow,
 )
-from elasticdf.frontend.qonnx.widths import accumulator_range, match_range, smallest
+from elasticdf.frontend.qonnx.widths import accumulator_range, fitting, match_range, smallest
 from elasticdf.frontend.qonnx.windows import slide, window_of
 from elasticdf.ir import DataType
 
@@ -71,12 +71,12 @@ def transposed(constant: Constant, permutation: tuple[int, ...]) -> Constant:
     return Constant(
         codes=constant.codes.transpose(permutation),
         scale=scale.transpose(permutation),
-        bipolar=constant.bipolar,
+        datatype=constant.datatype,
     )
 
 
 def _dense(op: Op, flow: Flow, weights: Value | None, sketch: Sketch) -> Flow:
-    codes, scale, bipolar = _weights(op, weights, sketch, output_axis=1)
+    codes, scale, declared = _weights(op, weights, sketch, output_axis=1)
     if codes.ndim != 2 or len(flow.shape) != 2 or codes.shape[0] != flow.channels:
         raise blocked(
             op.place,
@@ -88,7 +88,7 @@ def _dense(op: Op, flow: Flow, weights: Value | None, sketch: Sketch) -> Flow:
         # the network flattened channels first, the stream runs channels last
         codes = codes.reshape(*flow.order, -1).transpose(1, 2, 0, 3).reshape(flow.channels, -1)
     leading = sketch.vector_shape(flow)
-    stream = _matrix_unit(flow.stream, flow.datatype, codes, bipolar, leading, sketch)
+    stream = _matrix_unit(flow.stream, flow.datatype, codes, declared, leading, sketch)
     result = Flow(
         stream=stream, shape=(1, codes.shape[1]), datatype=sketch.tensors[stream].datatype
     )
@@ -103,7 +103,7 @@ def _matrix_unit(
     stream: str,
     datatype: DataType,
     codes: Wholes,
-    bipolar: bool,
+    weight_type: DataType,
     leading: tuple[int, ...],
     sketch: Sketch,
 ) -> str:
@@ -111,8 +111,7 @@ def _matrix_unit(
 
     Signs times signs are computed as matching bits (XNOR): the caller undoes that in its steps.
     """
-    xnor = bipolar and datatype.name == "BIPOLAR"
-    weight_type = _weight_type(codes, bipolar=bipolar)
+    xnor = weight_type.name == datatype.name == "BIPOLAR"
     if xnor:
         codes, weight_type = (codes + 1) // 2, BINARY
         accumulator = smallest(*match_range(codes, quirks=sketch.quirks))
@@ -142,7 +141,7 @@ def _matrix_unit(
 def conv(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     """Conv: dense or depthwise, strided, padded or dilated."""
     flow = only_flow(op, inputs[:1])
-    codes, scale, bipolar = _weights(op, inputs[1], sketch, output_axis=0)
+    codes, scale, declared = _weights(op, inputs[1], sketch, output_axis=0)
     if len(flow.shape) == codes.ndim == 3:
         codes = codes[..., None]
     group = int(op.attributes.get("group", 1))
@@ -158,11 +157,11 @@ def conv(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
         )
     stream = slide(op, flow, window, depthwise=depthwise, sketch=sketch)
     if depthwise:
-        stream = _vector_unit(stream, flow.datatype, codes, bipolar, window.output, sketch)
+        stream = _vector_unit(stream, flow.datatype, codes, declared, window.output, sketch)
     else:
         matrix = codes.transpose(2, 3, 1, 0).reshape(-1, codes.shape[0])
         leading = (1, *window.output)
-        stream = _matrix_unit(stream, flow.datatype, matrix, bipolar, leading, sketch)
+        stream = _matrix_unit(stream, flow.datatype, matrix, declared, leading, sketch)
     result = Flow(
         stream=stream,
         shape=flow.spread(codes.shape[0], window.output),
@@ -197,14 +196,13 @@ def _vector_unit(
     stream: str,
     datatype: DataType,
     codes: Wholes,
-    bipolar: bool,
+    weight_type: DataType,
     output: tuple[int, int],
     sketch: Sketch,
 ) -> str:
     """Add a VVAU without thresholds; ``codes`` has shape (channels, 1, height, width)."""
     low, high = accumulator_range(codes.reshape(codes.shape[0], -1).T, datatype)
     accumulator = smallest(low, high)
-    weight_type = _weight_type(codes, bipolar=bipolar)
     return sketch.layer(
         "VVAU",
         (stream, sketch.parameter(codes, weight_type)),
@@ -223,10 +221,6 @@ def _vector_unit(
             "noActivation": 1,
         },
     )
-
-
-def _weight_type(codes: Wholes, *, bipolar: bool) -> DataType:
-    return DataType.parse("BIPOLAR") if bipolar else smallest(codes.min(), codes.max())
 
 
 def _matches_to_products(stream: str, sketch: Sketch) -> tuple[Step, ...]:
@@ -260,26 +254,25 @@ def _input_affine(op: Op, flow: Flow, *, per_channel: bool = False) -> tuple[Rea
 
 def _weights(
     op: Op, value: Value | None, sketch: Sketch, *, output_axis: int
-) -> tuple[Wholes, Reals, bool]:
-    """Return codes, scale (one or one per output) and whether the codes are signs."""
+) -> tuple[Wholes, Reals, DataType]:
+    """Return codes, scale (one or one per output) and the declared type of the codes."""
     if not isinstance(value, Constant):
         raise blocked(op.place, "its weights are computed", "use constant weights")
     codes, scale = value.codes, value.scale
     if codes is None:
-        return *_plain_weights(op, value, sketch), _declared_bipolar(op, sketch)
+        codes, known = _plain_weights(op, value), sketch.network.datatypes.get(op.inputs[1])
+        return codes, np.array(1.0), fitting(DataType.parse(known) if known else None, codes)
     full = scale.reshape((1,) * (codes.ndim - scale.ndim) + scale.shape)
-    if full.size == 1:
-        return codes, full.reshape(()), value.bipolar
-    if full.shape[output_axis] != full.size:
+    if full.size > 1 and full.shape[output_axis] != full.size:
         raise blocked(
             op.place,
             f"the scale of its weights has shape {list(scale.shape)}",
             "use one weight scale per tensor or per output channel",
         )
-    return codes, full.reshape(-1), value.bipolar
+    return codes, full.reshape(-1 if full.size > 1 else ()), fitting(value.datatype, codes)
 
 
-def _plain_weights(op: Op, value: Constant, sketch: Sketch) -> tuple[Wholes, Reals]:
+def _plain_weights(op: Op, value: Constant) -> Wholes:
     """Take weights without a quantiser as codes if they are small whole numbers."""
     values = value.values.astype(np.float64)
     if (values != np.round(values)).any() or np.abs(values).max() > _LARGEST_WEIGHT:
@@ -288,8 +281,4 @@ def _plain_weights(op: Op, value: Constant, sketch: Sketch) -> tuple[Wholes, Rea
             "its weights are real numbers, not quantised ones",
             "train the network quantised (Brevitas, QKeras) and export QONNX",
         )
-    return narrow(values), np.array(1.0)
-
-
-def _declared_bipolar(op: Op, sketch: Sketch) -> bool:
-    return sketch.network.datatypes.get(op.inputs[1]) == "BIPOLAR"
+    return narrow(values)

@@ -1,4 +1,4 @@
-"""Finishes a layer graph: binary streams, bit widths, forks, order, names.
+"""Finishes a layer graph: binary streams, forks, order, HLS or RTL, bit widths, names.
 
 Each pass takes a graph and returns a graph; `passes` is the order they run in. None changes what
 the graph computes.
@@ -19,7 +19,9 @@ from elasticdf.errors import InternalError
 from elasticdf.frontend.qonnx.matrix import BINARY
 from elasticdf.frontend.qonnx.values import Reals, Wholes
 from elasticdf.frontend.qonnx.widths import accumulator_range, match_range, smallest
+from elasticdf.frontend.specialise import specialise
 from elasticdf.ir import DataType, Graph, Layer, Tensor
+from elasticdf.layers.kind import FpgaPart
 
 _UNITS = ("MVAU", "VVAU")
 _CARRIERS = ("ConvolutionInputGenerator", "StreamingMaxPool", "Pool", "DownSampler")
@@ -85,14 +87,14 @@ def settle_widths(graph: Graph, *, quirks: bool) -> Graph:
     tensors = dict(graph.tensors)
     layers = []
     for layer in graph:
-        if layer.op_type in _UNITS:
+        if layer.family in _UNITS:
             weights = _settle_weights(layer, tensors, quirks=quirks)
             layer = layer.with_attributes({"weightDataType": weights.name})
             if layer.integer("noActivation"):
                 layer = _settle_sums(layer, tensors, last=layer.outputs[0] in graph.outputs)
             else:
                 layer = _settle_unit(layer, tensors, quirks=quirks)
-        elif layer.op_type == "Thresholding":
+        elif layer.family == "Thresholding":
             layer = _settle_thresholding(layer, tensors)
         layers.append(layer)
     return replace(graph, tensors=tensors, layers=tuple(layers))
@@ -126,7 +128,7 @@ def _settle_unit(layer: Layer, tensors: dict[str, Tensor], *, quirks: bool) -> L
         low, high = match_range(weights, quirks=quirks)
         reach = (0, layer.integer("MW"))
     else:
-        matrix = weights if layer.op_type == "MVAU" else weights.reshape(len(weights), -1).T
+        matrix = weights if layer.family == "MVAU" else weights.reshape(len(weights), -1).T
         low, high = reach = accumulator_range(matrix, layer.datatype("inputDataType"))
     parameter = tensors[layer.inputs[2]]
     bounds = _clipped(parameter, reach[0], reach[1] + 1)
@@ -257,16 +259,21 @@ def name_tensors(graph: Graph) -> Graph:
     )
 
 
-def passes(*, quirks: bool) -> tuple[Callable[[Graph], Graph], ...]:
-    """Return the way from the layers as drawn to the layers as FINN specialises them.
+def passes(part: FpgaPart, *, quirks: bool) -> tuple[Callable[[Graph], Graph], ...]:
+    """Return the way from the layers as drawn to FINN's, specialised and with narrow types.
+
+    FINN chooses between HLS and RTL by the weights' declared types and narrows them afterwards.
 
     Args:
+        part: Decides which layers FINN would write in RTL.
         quirks: Follow FINN's bugs, for those who compare with it.
     """
     return (
         binarise,
-        partial(settle_widths, quirks=quirks),
         fork,
         flatten_inputs,
         order,
+        partial(specialise, part=part),
+        partial(settle_widths, quirks=quirks),
+        name_tensors,
     )

@@ -34,6 +34,7 @@ from elasticdf.frontend.qonnx.values import (
     Step,
     Value,
 )
+from elasticdf.frontend.qonnx.widths import fitting
 from elasticdf.ir import DataType, Layer
 
 _MAX_ACTIVATION_BITS = 8
@@ -281,7 +282,8 @@ def _flip(layer: Layer, thresholds: Thresholds, sketch: Sketch) -> Reals:
         return thresholds.values + np.where(falling, layer.integer("MW"), 0)[:, None]
     sign = np.where(falling, -1, 1).astype(weights.dtype)
     shaped = sign if layer.op_type == "MVAU" else sign[:, None, None, None]
-    sketch.set_values(name, weights * shaped, tensor.datatype)
+    negated = weights * shaped
+    sketch.set_values(name, negated, fitting(tensor.datatype, negated))
     return thresholds.values
 
 

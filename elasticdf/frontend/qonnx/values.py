@@ -30,13 +30,13 @@ class Constant:
         codes: The whole numbers behind quantised values, in the narrowest element type that also
             holds their negatives, else None.
         scale: Value of one code, broadcastable to ``codes``.
-        bipolar: Whether the codes are -1 and +1 by declaration.
+        datatype: Of the codes as the network declares it; may be wider than they need.
     """
 
     plain: NDArray[Any] | None = None
     codes: Wholes | None = None
     scale: Reals = field(default_factory=lambda: np.array(1.0))
-    bipolar: bool = False
+    datatype: DataType | None = None
 
     @property
     def values(self) -> NDArray[Any]:

@@ -40,6 +40,14 @@ def match_range(matches: Wholes, *, quirks: bool) -> tuple[int, int]:
     return 0, matches.shape[0]
 
 
+def fitting(declared: DataType | None, codes: Wholes) -> DataType:
+    """Return the declared type if it holds the codes, else the narrowest that does."""
+    low, high = int(codes.min()), int(codes.max())
+    if declared is None or not declared.is_integer:
+        return smallest(low, high)
+    return declared if declared.minimum <= low and high <= declared.maximum else smallest(low, high)
+
+
 def smallest(low: float, high: float) -> DataType:
     """Return the narrowest integer type that holds both; signed ones have at least two bits."""
     found = DataType.smallest_for(int(low), int(high))
