@@ -56,8 +56,6 @@ REMEDIES = {
     "Scan": "export the network without control flow",
     "QLinearConv": "export the network as QONNX (Quant nodes) instead of QOperator format",
     "QLinearMatMul": "export the network as QONNX (Quant nodes) instead of QOperator format",
-    "QuantizeLinear": "convert it with qonnx's QCDQToQuant first",
-    "DequantizeLinear": "convert it with qonnx's QCDQToQuant first",
 }
 """What to do about operators people often bring."""
 

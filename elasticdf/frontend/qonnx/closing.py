@@ -19,6 +19,7 @@ from elasticdf.frontend.qonnx.values import (
     Average,
     Flow,
     Labels,
+    Quantised,
     Reals,
     Tail,
     Value,
@@ -49,6 +50,8 @@ def close(sketch: Sketch, value: Value) -> tuple[str, Ending]:
         return _labels(sketch, value)
     if isinstance(value, Average):
         raise UserError("the network ends in an average pooling that is not rounded; add Trunc")
+    if isinstance(value, Quantised):
+        raise UserError("the network ends in QuantizeLinear; let DequantizeLinear follow it")
     if isinstance(value, Tail):
         return value.flow.stream, partial(sketch.after.epilogue, value)
     if not isinstance(value, Flow):

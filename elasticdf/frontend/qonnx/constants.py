@@ -15,6 +15,7 @@ from onnx import helper
 from elasticdf.frontend.diagnose import blocked
 from elasticdf.frontend.qonnx.elementwise import Inputs
 from elasticdf.frontend.qonnx.host import run_node
+from elasticdf.frontend.qonnx.qcdq import dequantised
 from elasticdf.frontend.qonnx.quantisers import quantiser_of
 from elasticdf.frontend.qonnx.reading import Op
 from elasticdf.frontend.qonnx.values import Constant, Wholes, narrow
@@ -122,12 +123,29 @@ def _signs(values: NDArray[Any]) -> Wholes:
 
 _FOLDED = (
     *("Abs", "Add", "Cast", "Ceil", "Clip", "Concat", "Constant", "Div", "Exp", "Flatten", "Floor"),
-    *("Gather", "Identity", "Log", "Max", "Min", "Mul", "Neg", "Pow", "Reciprocal", "Relu"),
-    *("Reshape", "Round", "Shape", "Sigmoid", "Slice", "Sqrt", "Squeeze", "Sub", "Transpose"),
+    *("Gather", "Identity", "Log", "Max", "Min", "Mul", "Neg", "Pow", "QuantizeLinear"),
+    *(
+        "Reciprocal",
+        "Relu",
+        "Reshape",
+        "Round",
+        "Shape",
+        "Sigmoid",
+        "Slice",
+        "Sqrt",
+        "Squeeze",
+        "Sub",
+        "Transpose",
+    ),
     "Unsqueeze",
 )
 """Standard operators evaluated on constants; none makes more of little."""
 
 _REARRANGING = ("Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 
-_RULES = {"Quant": _quant, "IntQuant": _quant, "BipolarQuant": _bipolar}
+_RULES = {
+    "BipolarQuant": _bipolar,
+    "DequantizeLinear": dequantised,
+    "IntQuant": _quant,
+    "Quant": _quant,
+}

@@ -21,6 +21,7 @@ from elasticdf.frontend.qonnx.values import (
     Constant,
     Divide,
     Flow,
+    Quantised,
     Reals,
     Scale,
     Shift,
@@ -91,7 +92,7 @@ def relu(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
 
 
 def clip(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
-    """Clip with bounds as attributes (opset below 11) or constants."""
+    """Clip with bounds as attributes (opset below 11) or constants; of codes too."""
     bounds = [op.attributes.get("min", -np.inf), op.attributes.get("max", np.inf)]
     for index, value in enumerate(inputs[1:3]):
         if value is None:
@@ -99,7 +100,11 @@ def clip(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
         if not isinstance(value, Constant):
             raise blocked(op.place, "its bounds are computed", "use constant bounds")
         bounds[index] = _scalar(op, value)
-    return only_flow(op, inputs[:1]).then(Clip(float(bounds[0]), float(bounds[1])))
+    low, high = bounds
+    if isinstance(inputs[0], Quantised):
+        codes = inputs[0]
+        return replace(codes, low=int(max(low, codes.low)), high=int(min(high, codes.high)))
+    return only_flow(op, inputs[:1]).then(Clip(float(low), float(high)))
 
 
 def batch_normalisation(op: Op, inputs: Inputs, sketch: Sketch) -> Value:

@@ -49,6 +49,7 @@ class Quantiser:
         high: Largest code.
         rounding: ONNX operator that rounds.
         bipolar: Whether the code is the sign, as -1 and +1.
+        rounds_first: Whether the zero point is added to what is rounded already.
     """
 
     scale: NDArray[np.float32]
@@ -57,6 +58,7 @@ class Quantiser:
     high: int
     rounding: str = "Round"
     bipolar: bool = False
+    rounds_first: bool = False
 
 
 class HostPart:
@@ -275,6 +277,8 @@ def quantise(writer: OnnxWriter, tensor: str, quantiser: Quantiser) -> str:
     """Add the arithmetic of a quantiser and return the tensor of codes (float32)."""
     if (quantiser.scale != 1).any():
         tensor = writer.node("Div", (tensor, writer.constant(quantiser.scale)))
+    if quantiser.rounds_first:
+        tensor = writer.node(quantiser.rounding, (tensor,))
     if quantiser.zero_point.any():
         tensor = writer.node("Add", (tensor, writer.constant(quantiser.zero_point)))
     if quantiser.bipolar:

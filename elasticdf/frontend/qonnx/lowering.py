@@ -20,6 +20,7 @@ from elasticdf.frontend.qonnx import (
     labels,
     matrix,
     pooling,
+    qcdq,
     quantisers,
     shapes,
     truncation,
@@ -43,6 +44,7 @@ RULES: Mapping[str, Rule] = {
     "Clip": elementwise.clip,
     "Concat": joining.concat,
     "Conv": matrix.conv,
+    "DequantizeLinear": qcdq.dequantize_linear,
     "Div": elementwise.divide,
     "Dropout": elementwise.identity,
     "Flatten": shapes.flatten,
@@ -58,6 +60,7 @@ RULES: Mapping[str, Rule] = {
     "Neg": elementwise.negate,
     "Pad": joining.pad,
     "Quant": quantisers.quant,
+    "QuantizeLinear": qcdq.quantize_linear,
     "ReduceMean": pooling.reduce_mean,
     "Relu": elementwise.relu,
     "Reshape": shapes.reshape,
@@ -74,11 +77,11 @@ RULES: Mapping[str, Rule] = {
 """What becomes of each operator on streams."""
 
 NOT_QUANTISED = (
-    "the network is not quantised: no Quant, BipolarQuant or MultiThreshold node leads to its "
-    "output; train it quantised (Brevitas, QKeras) and export QONNX"
+    "the network is not quantised: no Quant, BipolarQuant, MultiThreshold or QuantizeLinear node "
+    "leads to its output; train it quantised (Brevitas, QKeras) and export QONNX"
 )
 
-_QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold")
+_QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "QuantizeLinear")
 _DOMAINS = ("", "ai.onnx", "qonnx.custom_op.general", "finn.custom_op.general", "onnx.brevitas")
 """Where the operators above are defined; Brevitas and older FINN wrote QONNX under their names."""
 

@@ -5,6 +5,7 @@ A quantiser on real values ends the host's part instead and starts the accelerat
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,17 @@ def _integer_quantiser(
 def quant(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     """Quant on a stream or on the host's real values."""
     quantiser, datatype, mode = quantiser_of(op, inputs)
-    value = inputs[0]
+    return quantised(op, inputs[0], quantiser, datatype, mode, sketch)
+
+
+def quantised(
+    op: Op, value: Value | None, quantiser: Quantiser, datatype: DataType, mode: str, sketch: Sketch
+) -> Flow:
+    """Return the stream of a quantiser's codes, worth what the quantiser says.
+
+    Raises:
+        UserError: No hardware does it: too many codes, or nothing whole to compare.
+    """
     if quantiser.bipolar:
         return _sign(op, value, quantiser, sketch)
     if isinstance(value, Host):
@@ -115,13 +126,7 @@ def quant(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
                 f"the host has no operator for rounding mode {mode}",
                 f"use one of {', '.join(_ONNX_ROUNDING)} at the input",
             )
-        kept = Quantiser(
-            scale=quantiser.scale,
-            zero_point=quantiser.zero_point,
-            low=quantiser.low,
-            high=quantiser.high,
-            rounding=_ONNX_ROUNDING[mode],
-        )
+        kept = replace(quantiser, rounding=_ONNX_ROUNDING[mode])
         return _enter(op, value, kept, datatype, sketch)
     flow = _flow(op, value)
     if datatype.bits > _MAX_ACTIVATION_BITS:
@@ -131,8 +136,17 @@ def quant(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
             f"quantise activations to at most {_MAX_ACTIVATION_BITS} bits",
         )
     before, after = _around(op, flow, quantiser)
-    bounds = rounding_bounds(quantiser.low, quantiser.high, mode)
+    bounds = _bounds(quantiser, mode)
     return _threshold(op, flow.then(*before), bounds, quantiser.low, datatype, sketch).then(*after)
+
+
+def _bounds(quantiser: Quantiser, mode: str) -> Bounds:
+    """Return the bounds of a quantiser's codes on real values divided and shifted already."""
+    zero = 0
+    if quantiser.rounds_first and quantiser.zero_point.size:
+        zero = int(quantiser.zero_point.reshape(-1)[0])
+    bounds = rounding_bounds(quantiser.low - zero, quantiser.high - zero, mode)
+    return replace(bounds, values=bounds.values + zero)
 
 
 def bipolar_quant(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
@@ -152,7 +166,7 @@ def bipolar_quant(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     return _sign(op, inputs[0], quantiser, sketch)
 
 
-def _sign(op: Op, value: Value | None, quantiser: Quantiser, sketch: Sketch) -> Value:
+def _sign(op: Op, value: Value | None, quantiser: Quantiser, sketch: Sketch) -> Flow:
     datatype = DataType.parse("BIPOLAR")
     if isinstance(value, Host):
         return _enter(op, value, quantiser, datatype, sketch)
@@ -211,7 +225,7 @@ def _around(op: Op, flow: Flow, quantiser: Quantiser) -> tuple[tuple[Step, ...],
     return (Divide(scale), Shift(zero)), (Shift(-zero), Scale(scale))
 
 
-def _enter(op: Op, host: Host, quantiser: Quantiser, datatype: DataType, sketch: Sketch) -> Value:
+def _enter(op: Op, host: Host, quantiser: Quantiser, datatype: DataType, sketch: Sketch) -> Flow:
     """End the host's part: its codes are the accelerator's input stream."""
     shape = sketch.enter(op, host, quantiser)
     flow = Flow(stream=sketch.input_stream(shape, datatype), shape=host.shape, datatype=datatype)

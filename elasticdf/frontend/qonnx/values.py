@@ -162,6 +162,25 @@ class Average:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Quantised:
+    """What QuantizeLinear leaves until DequantizeLinear says what its codes mean.
+
+    Attributes:
+        source: Real values.
+        scale: Value of one code, broadcastable to the source.
+        zero_point: Code of zero, likewise.
+        low: Smallest code.
+        high: Largest code.
+    """
+
+    source: Host | Flow
+    scale: NDArray[Any]
+    zero_point: NDArray[Any]
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Labels:
     """Indices of the largest values, largest first.
 
@@ -191,7 +210,7 @@ class Tail:
     host: Host
 
 
-Value: TypeAlias = Constant | Host | Flow | Average | Labels | Tail
+Value: TypeAlias = Constant | Host | Flow | Average | Quantised | Labels | Tail
 
 
 def affine(steps: tuple[Step, ...]) -> tuple[Reals, Reals] | None:
