@@ -48,7 +48,6 @@ REMEDIES = {
     "LSTM": "only feed-forward networks can be streamed; unroll or replace the recurrence",
     "GRU": "only feed-forward networks can be streamed; unroll or replace the recurrence",
     "RNN": "only feed-forward networks can be streamed; unroll or replace the recurrence",
-    "ConvTranspose": "replace it by a nearest-neighbour Resize followed by a Conv",
     "InstanceNormalization": "train with BatchNormalization instead",
     "LayerNormalization": "train with BatchNormalization instead",
     "If": "export the network without control flow",

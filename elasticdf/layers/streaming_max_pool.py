@@ -1,8 +1,8 @@
 """StreamingMaxPool: maximum over windows that do not overlap.
 
-Formulas: FINN's ``streamingmaxpool.py``. The two-dimensional cycle count is known to be inaccurate
-(error F9: it ignores channels and height), and two-dimensional pooling always takes all channels
-at once, whatever PE says.
+Formulas: FINN's ``streamingmaxpool.py``. A row may stand upright. The two-dimensional cycle count
+is known to be inaccurate (error F9: it ignores channels and height), and two-dimensional pooling
+always takes all channels at once, whatever PE says.
 """
 
 from __future__ import annotations
@@ -24,30 +24,34 @@ from elasticdf.layers.kind import (
 from elasticdf.layers.memory import ceil_div, divisor_foldings
 
 
-def _one_dimensional(layer: Layer) -> bool:
-    return layer.integers("ImgDim")[0] == 1 and layer.integers("PoolDim")[0] == 1
+def _row(layer: Layer) -> tuple[int, int] | None:
+    """Return length and window of a one-dimensional image, None in two dimensions."""
+    (height, width), (pool_h, pool_w) = layer.integers("ImgDim"), layer.integers("PoolDim")
+    if width == 1:
+        height, width, pool_h, pool_w = width, height, pool_w, pool_h
+    return (width, pool_w) if height == pool_h == 1 else None
 
 
-def _outputs_1d(layer: Layer) -> int:
-    length, window = layer.integers("ImgDim")[1], layer.integers("PoolDim")[1]
+def _outputs(layer: Layer, length: int, window: int) -> int:
     steps = length - window
     return (ceil_div(steps, window) if layer.integer("CeilMode") else steps // window) + 1
 
 
 def _cycles(layer: Layer) -> int:
-    if _one_dimensional(layer):
-        window = layer.integers("PoolDim")[1]
+    row = _row(layer)
+    if row is not None:
         folds = fold(layer, layer.integer("NumChannels"), "PE")
-        return _outputs_1d(layer) * folds * (window + 1)
+        return _outputs(layer, *row) * folds * (row[1] + 1)
     width, window = layer.integers("ImgDim")[1], layer.integers("PoolDim")[1]
     return int(width * width * (1 + 1 / (window * window)))
 
 
 def _ports(layer: Layer) -> LayerPorts:
     bits = layer.datatype("dataType").bits
-    if _one_dimensional(layer):
+    row = _row(layer)
+    if row is not None:
         width = layer.integer("PE") * bits
-        values = _outputs_1d(layer) * fold(layer, layer.integer("NumChannels"), "PE")
+        values = _outputs(layer, *row) * fold(layer, layer.integer("NumChannels"), "PE")
     else:
         (height, length), (pool_h, pool_w) = layer.integers("ImgDim"), layer.integers("PoolDim")
         width = layer.integer("NumChannels") * bits
@@ -56,7 +60,7 @@ def _ports(layer: Layer) -> LayerPorts:
 
 
 def _foldings(layer: Layer) -> tuple[Attributes, ...]:
-    if not _one_dimensional(layer):
+    if _row(layer) is None:
         return ({},)
     return divisor_foldings(layer, "PE", layer.integer("NumChannels"))
 

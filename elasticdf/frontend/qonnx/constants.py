@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import helper
 
+from elasticdf.errors import InternalError
 from elasticdf.frontend.diagnose import blocked
 from elasticdf.frontend.qonnx.elementwise import Inputs
 from elasticdf.frontend.qonnx.host import run_node
@@ -26,6 +27,10 @@ _ROUND: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "HALF_EVEN": np.round,
     "CEIL": np.ceil,
     "FLOOR": np.floor,
+    "UP": lambda values: np.sign(values) * np.ceil(np.abs(values)),
+    "DOWN": np.fix,
+    "HALF_UP": lambda values: np.sign(values) * np.floor(np.abs(values) + 0.5),
+    "HALF_DOWN": lambda values: np.sign(values) * np.ceil(np.abs(values) - 0.5),
 }
 
 
@@ -84,12 +89,8 @@ def _standard(op: Op, inputs: Inputs, opset: int) -> tuple[Constant, ...]:
 def _quant(op: Op, inputs: Inputs) -> Constant:
     quantiser, datatype, mode = quantiser_of(op, inputs)
     values = inputs[0].values.astype(np.float32) if isinstance(inputs[0], Constant) else None
-    if values is None or mode not in _ROUND:
-        raise blocked(
-            op.place,
-            f"rounding mode {mode} is not known for weights",
-            f"use one of {', '.join(_ROUND)}",
-        )
+    if values is None:
+        raise InternalError(f"{op.place}: no constant to quantise")
     with np.errstate(over="ignore"):
         shifted = values / quantiser.scale
     if quantiser.zero_point.any():

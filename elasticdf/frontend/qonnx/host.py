@@ -47,7 +47,7 @@ class Quantiser:
         zero_point: Added to the code.
         low: Smallest code.
         high: Largest code.
-        rounding: ONNX operator that rounds.
+        rounding: A mode of `ROUNDING`.
         bipolar: Whether the code is the sign, as -1 and +1.
         rounds_first: Whether the zero point is added to what is rounded already.
     """
@@ -56,7 +56,7 @@ class Quantiser:
     zero_point: NDArray[np.float32]
     low: int
     high: int
-    rounding: str = "Round"
+    rounding: str = "HALF_EVEN"
     bipolar: bool = False
     rounds_first: bool = False
 
@@ -278,7 +278,7 @@ def quantise(writer: OnnxWriter, tensor: str, quantiser: Quantiser) -> str:
     if (quantiser.scale != 1).any():
         tensor = writer.node("Div", (tensor, writer.constant(quantiser.scale)))
     if quantiser.rounds_first:
-        tensor = writer.node(quantiser.rounding, (tensor,))
+        tensor = _rounded(writer, tensor, quantiser.rounding)
     if quantiser.zero_point.any():
         tensor = writer.node("Add", (tensor, writer.constant(quantiser.zero_point)))
     if quantiser.bipolar:
@@ -289,7 +289,34 @@ def quantise(writer: OnnxWriter, tensor: str, quantiser: Quantiser) -> str:
     low = writer.number(quantiser.low)
     high = writer.number(quantiser.high)
     tensor = writer.node("Clip", (tensor, low, high))
-    return writer.node(quantiser.rounding, (tensor,))
+    return _rounded(writer, tensor, quantiser.rounding)
+
+
+ROUNDING: Mapping[str, tuple[str, float | None]] = {
+    "ROUND": ("Round", None),
+    "HALF_EVEN": ("Round", None),
+    "CEIL": ("Ceil", None),
+    "FLOOR": ("Floor", None),
+    "UP": ("Ceil", 0.0),
+    "DOWN": ("Floor", 0.0),
+    "HALF_UP": ("Floor", 0.5),
+    "HALF_DOWN": ("Ceil", -0.5),
+}
+"""How ONNX operators round in QONNX's modes.
+
+The operator, and what is added to the magnitude before it; None where it takes signed values.
+"""
+
+
+def _rounded(writer: OnnxWriter, tensor: str, mode: str) -> str:
+    operator, added = ROUNDING[mode]
+    if added is None:
+        return writer.node(operator, (tensor,))
+    magnitude = writer.node("Abs", (tensor,))
+    if added:
+        magnitude = writer.node("Add", (magnitude, writer.number(added)))
+    sign = writer.node("Sign", (tensor,))
+    return writer.node("Mul", (sign, writer.node(operator, (magnitude,))))
 
 
 def real_epilogue(

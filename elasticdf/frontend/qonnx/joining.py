@@ -11,7 +11,7 @@ from elasticdf.frontend.qonnx.elementwise import Inputs, only_flow
 from elasticdf.frontend.qonnx.reading import Op
 from elasticdf.frontend.qonnx.sketch import Sketch
 from elasticdf.frontend.qonnx.values import Constant, Flow, Reals, Scale, Shift, Step, Value, affine
-from elasticdf.frontend.qonnx.windows import Window, add_padding, sides
+from elasticdf.frontend.qonnx.windows import Window, add_padding, check_zero, sides
 
 
 def concat(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
@@ -140,13 +140,7 @@ def pad(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
         raise blocked(
             op.place, "it is not zeros around an image", "pad height and width with constant zero"
         )
-    found = affine(flow.steps)
-    if found is None or np.any(found[1]):
-        raise blocked(
-            op.place,
-            "it pads a stream whose zero is not code 0",
-            "quantise its input with zero point 0 and without an offset",
-        )
+    check_zero(op, flow)
     padding = sides(op, pads[2:rank], pads[rank + 2 :], rank - 2)
     height, width = flow.image
     padded = (height + padding[0] + padding[2], width + padding[1] + padding[3])
@@ -158,7 +152,7 @@ def pad(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
         padded=padded,
         output=padded,
     )
-    stream = add_padding(op, flow, window, sketch)
+    stream = add_padding(flow, window, sketch)
     return replace(flow, stream=stream, shape=flow.spread(flow.channels, padded), shared=False)
 
 

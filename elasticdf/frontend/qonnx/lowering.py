@@ -15,6 +15,7 @@ import numpy as np
 from elasticdf.errors import InternalError, UserError
 from elasticdf.frontend.diagnose import blocked, unknown_operator
 from elasticdf.frontend.qonnx import (
+    convolution,
     elementwise,
     joining,
     labels,
@@ -43,13 +44,15 @@ RULES: Mapping[str, Rule] = {
     "Cast": elementwise.cast,
     "Clip": elementwise.clip,
     "Concat": joining.concat,
-    "Conv": matrix.conv,
+    "Conv": convolution.conv,
+    "ConvTranspose": convolution.conv_transpose,
     "DequantizeLinear": qcdq.dequantize_linear,
     "Div": elementwise.divide,
     "Dropout": elementwise.identity,
     "Flatten": shapes.flatten,
     "Gemm": matrix.gemm,
     "GlobalAveragePool": pooling.global_average_pool,
+    "GlobalMaxPool": pooling.global_max_pool,
     "Identity": elementwise.identity,
     "IntQuant": quantisers.quant,
     "LogSoftmax": labels.softmax,
@@ -77,8 +80,8 @@ RULES: Mapping[str, Rule] = {
 """What becomes of each operator on streams."""
 
 NOT_QUANTISED = (
-    "the network is not quantised: no Quant, BipolarQuant, MultiThreshold or QuantizeLinear node "
-    "leads to its output; train it quantised (Brevitas, QKeras) and export QONNX"
+    "the network is not quantised: no Quant, BipolarQuant or MultiThreshold node leads to its "
+    "output; train it quantised (Brevitas, QKeras) and export QONNX"
 )
 
 _QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "QuantizeLinear")
@@ -86,13 +89,23 @@ _DOMAINS = ("", "ai.onnx", "qonnx.custom_op.general", "finn.custom_op.general", 
 """Where the operators above are defined; Brevitas and older FINN wrote QONNX under their names."""
 
 _HOST_ONLY = (
-    *("Abs", "Elu", "Erf", "Exp", "Gather", "HardSigmoid", "InstanceNormalization", "LRN"),
+    *(
+        "Abs",
+        "DepthToSpace",
+        "Elu",
+        "Erf",
+        "Exp",
+        "Gather",
+        "HardSigmoid",
+        "InstanceNormalization",
+        "LRN",
+    ),
     *("LayerNormalization", "LeakyRelu", "Log", "Max", "Min", "Pow", "Reciprocal", "Selu", "Shape"),
     *("Sigmoid", "Slice", "Softplus", "Sqrt", "Tanh"),
 )
 """What the host computes before the first quantiser, and behind the last layer."""
 
-_COMPUTE = (*_QUANTISERS, "MatMul", "Gemm", "Conv")
+_COMPUTE = (*_QUANTISERS, "MatMul", "Gemm", "Conv", "ConvTranspose")
 """What cannot follow an operator that only the host computes."""
 
 _KEEPS_AVERAGE = ("Mul", "Div", "Trunc", "Reshape", "Flatten", "Squeeze", "Identity", "Dropout")

@@ -1,4 +1,4 @@
-"""Rules for MatMul, Gemm and Conv: padding, sliding window and a matrix or vector unit.
+"""Rules for MatMul and Gemm, and what convolutions share with them: weights and matrix units.
 
 Refuses weights that are not whole numbers times a scale, and inputs whose scale differs between
 the channels one output mixes.
@@ -25,7 +25,6 @@ from elasticdf.frontend.qonnx.values import (
     narrow,
 )
 from elasticdf.frontend.qonnx.widths import accumulator_range, fitting, match_range, smallest
-from elasticdf.frontend.qonnx.windows import slide, window_of
 from elasticdf.ir import DataType
 
 BINARY = DataType.parse("BINARY")
@@ -50,10 +49,11 @@ def gemm(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     alpha, beta = op.attributes.get("alpha", 1.0), op.attributes.get("beta", 1.0)
     if alpha != 1.0:
         result = result.then(Scale(np.array(float(alpha))))
-    return _biased(op, result, inputs[2] if len(inputs) > 2 else None, float(beta))
+    return biased(op, result, inputs[2] if len(inputs) > 2 else None, float(beta))
 
 
-def _biased(op: Op, flow: Flow, bias: Value | None, factor: float = 1.0) -> Flow:
+def biased(op: Op, flow: Flow, bias: Value | None, factor: float = 1.0) -> Flow:
+    """Return the flow shifted by a constant bias times a factor, if there is one."""
     if bias is None:
         return flow
     if not isinstance(bias, Constant) or bias.values.size not in (1, flow.channels):
@@ -76,30 +76,30 @@ def transposed(constant: Constant, permutation: tuple[int, ...]) -> Constant:
 
 
 def _dense(op: Op, flow: Flow, weights: Value | None, sketch: Sketch) -> Flow:
-    codes, scale, declared = _weights(op, weights, sketch, output_axis=1)
+    codes, scale, declared = quantised_weights(op, weights, sketch, output_axis=1)
     if codes.ndim != 2 or len(flow.shape) != 2 or codes.shape[0] != flow.channels:
         raise blocked(
             op.place,
             f"weights of shape {list(codes.shape)} do not fit an input of {list(flow.shape)}",
             "flatten the input to two dimensions first",
         )
-    gain, offset = _input_affine(op, flow)
+    gain, offset = input_affine(op, flow)
     if flow.order is not None:
         # the network flattened channels first, the stream runs channels last
         codes = codes.reshape(*flow.order, -1).transpose(1, 2, 0, 3).reshape(flow.channels, -1)
     leading = sketch.vector_shape(flow)
-    stream = _matrix_unit(flow.stream, flow.datatype, codes, declared, leading, sketch)
+    stream = matrix_unit(flow.stream, flow.datatype, codes, declared, leading, sketch)
     result = Flow(
         stream=stream, shape=(1, codes.shape[1]), datatype=sketch.tensors[stream].datatype
     )
-    result = result.then(*_matches_to_products(stream, sketch), Scale(gain), Scale(scale))
+    result = result.then(*matches_to_products(stream, sketch), Scale(gain), Scale(scale))
     if np.any(offset):
         per_input = np.broadcast_to(offset, (flow.channels,))
         result = result.then(Shift(scale * (per_input @ codes)))
     return result
 
 
-def _matrix_unit(
+def matrix_unit(
     stream: str,
     datatype: DataType,
     codes: Wholes,
@@ -138,92 +138,7 @@ def _matrix_unit(
     )
 
 
-def conv(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
-    """Conv: dense or depthwise, strided, padded or dilated."""
-    flow = only_flow(op, inputs[:1])
-    codes, scale, declared = _weights(op, inputs[1], sketch, output_axis=0)
-    if len(flow.shape) == codes.ndim == 3:
-        codes = codes[..., None]
-    group = int(op.attributes.get("group", 1))
-    _check_conv(op, flow, codes, group)
-    depthwise = group > 1
-    gain, offset = _input_affine(op, flow, per_channel=depthwise)
-    window = window_of(op, flow, (codes.shape[2], codes.shape[3]))
-    if np.any(offset) and any(window.padding):
-        raise blocked(
-            op.place,
-            "it pads a stream whose zero is not code 0",
-            "quantise its input with zero point 0 and without an offset",
-        )
-    stream = slide(op, flow, window, depthwise=depthwise, sketch=sketch)
-    if depthwise:
-        stream = _vector_unit(stream, flow.datatype, codes, declared, window.output, sketch)
-    else:
-        matrix = codes.transpose(2, 3, 1, 0).reshape(-1, codes.shape[0])
-        leading = (1, *window.output)
-        stream = _matrix_unit(stream, flow.datatype, matrix, declared, leading, sketch)
-    result = Flow(
-        stream=stream,
-        shape=flow.spread(codes.shape[0], window.output),
-        datatype=sketch.tensors[stream].datatype,
-    ).then(*_matches_to_products(stream, sketch), Scale(gain), Scale(scale))
-    if np.any(offset):
-        per_input = np.broadcast_to(offset, (flow.channels,))
-        sums = codes.sum(axis=(2, 3))
-        shift = sums[:, 0] * per_input if depthwise else sums @ per_input
-        result = result.then(Shift(scale * shift))
-    return _biased(op, result, inputs[2] if len(inputs) > 2 else None)
-
-
-def _check_conv(op: Op, flow: Flow, codes: Wholes, group: int) -> None:
-    if codes.ndim != 4:
-        raise blocked(
-            op.place,
-            f"it convolves {list(flow.shape)} with weights of shape {list(codes.shape)}",
-            "use a convolution over one or two dimensions",
-        )
-    inside = codes.shape[1] * group
-    depthwise = group == flow.channels == codes.shape[0] and codes.shape[1] == 1
-    if inside != flow.channels or (group != 1 and not depthwise):
-        raise blocked(
-            op.place,
-            f"{group} groups over {flow.channels} input and {codes.shape[0]} output channels",
-            "use group 1, or a depthwise convolution with as many outputs as inputs",
-        )
-
-
-def _vector_unit(
-    stream: str,
-    datatype: DataType,
-    codes: Wholes,
-    weight_type: DataType,
-    output: tuple[int, int],
-    sketch: Sketch,
-) -> str:
-    """Add a VVAU without thresholds; ``codes`` has shape (channels, 1, height, width)."""
-    low, high = accumulator_range(codes.reshape(codes.shape[0], -1).T, datatype)
-    accumulator = smallest(low, high)
-    return sketch.layer(
-        "VVAU",
-        (stream, sketch.parameter(codes, weight_type)),
-        (1, *output, codes.shape[0]),
-        accumulator,
-        {
-            "PE": 1,
-            "SIMD": 1,
-            "Dim": output,
-            "Channels": codes.shape[0],
-            "Kernel": codes.shape[2:],
-            "inputDataType": datatype.name,
-            "weightDataType": weight_type.name,
-            "outputDataType": accumulator.name,
-            "accDataType": accumulator.name,
-            "noActivation": 1,
-        },
-    )
-
-
-def _matches_to_products(stream: str, sketch: Sketch) -> tuple[Step, ...]:
+def matches_to_products(stream: str, sketch: Sketch) -> tuple[Step, ...]:
     """Return the steps from an XNOR unit's count of matching bits to its sum of products."""
     unit = sketch.producer(stream)
     if unit is None or not unit.integer("binaryXnorMode", 0):
@@ -231,7 +146,7 @@ def _matches_to_products(stream: str, sketch: Sketch) -> tuple[Step, ...]:
     return (Scale(np.array(2.0)), Shift(np.array(-float(unit.integer("MW")))))
 
 
-def _input_affine(op: Op, flow: Flow, *, per_channel: bool = False) -> tuple[Reals, Reals]:
+def input_affine(op: Op, flow: Flow, *, per_channel: bool = False) -> tuple[Reals, Reals]:
     """Return gain and offset of the input's values over its whole numbers."""
     found = affine(flow.steps)
     if found is None:
@@ -252,7 +167,7 @@ def _input_affine(op: Op, flow: Flow, *, per_channel: bool = False) -> tuple[Rea
     return gain[0].reshape(()), offset
 
 
-def _weights(
+def quantised_weights(
     op: Op, value: Value | None, sketch: Sketch, *, output_axis: int
 ) -> tuple[Wholes, Reals, DataType]:
     """Return codes, scale (one or one per output) and the declared type of the codes."""

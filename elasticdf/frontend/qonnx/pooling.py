@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,22 +11,51 @@ from elasticdf.frontend.diagnose import blocked
 from elasticdf.frontend.qonnx.elementwise import Inputs, only_flow
 from elasticdf.frontend.qonnx.reading import Op
 from elasticdf.frontend.qonnx.sketch import Sketch
-from elasticdf.frontend.qonnx.values import Average, Constant, Divide, Flow, Scale, Value, affine
+from elasticdf.frontend.qonnx.values import (
+    Average,
+    Clip,
+    Constant,
+    Divide,
+    Flow,
+    Scale,
+    Value,
+    affine,
+)
 from elasticdf.frontend.qonnx.widths import smallest
-from elasticdf.frontend.qonnx.windows import Window, add_padding, generate, kernel_of, window_of
+from elasticdf.frontend.qonnx.windows import (
+    Window,
+    add_padding,
+    generate,
+    kernel_of,
+    whole_image,
+    window_of,
+)
 from elasticdf.ir import AttributeValue, DataType
 
 
 def max_pool(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     """MaxPool: on codes, since every step behind them must rise."""
     flow = only_flow(op, inputs[:1])
-    window = _pool_window(op, flow)
-    found = affine(flow.steps)
-    if found is None or (found[0] <= 0).any():
-        raise blocked(op.place, "its input is not quantised", "put a Quant node in front of it")
+    kernel = kernel_of(op, flow)
+    return _maximum(op, flow, _pool_window(op, flow, window_of(op, flow, kernel)), sketch)
+
+
+def global_max_pool(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
+    """GlobalMaxPool: a window as large as the image."""
+    flow = only_flow(op, inputs[:1])
+    return _maximum(op, flow, whole_image(flow), sketch)
+
+
+def _maximum(op: Op, flow: Flow, window: Window, sketch: Sketch) -> Flow:
+    unbent = affine(tuple(step for step in flow.steps if not isinstance(step, Clip)))
+    if unbent is None or (unbent[0] <= 0).any():
+        raise blocked(
+            op.place,
+            "its values fall while the codes rise",
+            "make the scale in front of it positive",
+        )
     shape = (1, *window.output, flow.channels)
-    streaming = window.kernel == window.strides and not any(window.padding)
-    if streaming and all(size % k == 0 for size, k in zip(flow.image, window.kernel, strict=True)):
+    if _streams(flow, window):
         stream = sketch.layer(
             "StreamingMaxPool",
             (flow.stream,),
@@ -36,7 +66,7 @@ def max_pool(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
                 "PoolDim": window.kernel,
                 "NumChannels": flow.channels,
                 "PE": 1,
-                "CeilMode": 0,
+                "CeilMode": int(bool(op.attributes.get("ceil_mode", 0))),
                 "dataType": flow.datatype.name,
             },
         )
@@ -50,14 +80,35 @@ def max_pool(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     )
 
 
-def _pool_window(op: Op, flow: Flow) -> Window:
-    window = window_of(op, flow, kernel_of(op, flow))
+def _streams(flow: Flow, window: Window) -> bool:
+    """Whether pixels can be pooled as they pass: windows side by side, none cut off but in a row.
+
+    FINN's rule, less its errors: it also takes images one side of which is left over.
+    """
+    if window.kernel != window.strides or any(window.padding):
+        return False
+    sides = tuple(zip(flow.image, window.kernel, strict=True))
+    if (1, 1) in sides:
+        return flow.datatype.name != "BIPOLAR"
+    return all(size % kernel == 0 for size, kernel in sides)
+
+
+def _pool_window(op: Op, flow: Flow, window: Window) -> Window:
+    """Return the window with its output rounded up if the operator says so.
+
+    Raises:
+        UserError: No layer pools that way.
+    """
     if window.dilations != (1, 1):
         raise blocked(op.place, "it is dilated", "use a pooling window without dilation")
-    leftover = any((window.padded[a] - window.kernel[a]) % window.strides[a] for a in (0, 1))
-    if op.attributes.get("ceil_mode", 0) and leftover:
+    rounded_up = tuple(
+        -(-(window.padded[a] - window.kernel[a]) // window.strides[a]) + 1 for a in (0, 1)
+    )
+    if not op.attributes.get("ceil_mode", 0) or rounded_up == window.output:
+        return window
+    if op.type != "MaxPool" or not _streams(flow, window):
         raise blocked(op.place, "it rounds its output size up", "use ceil_mode 0")
-    return window
+    return replace(window, output=(rounded_up[0], rounded_up[1]))
 
 
 def _window_maximum(op: Op, flow: Flow, window: Window, sketch: Sketch) -> str:
@@ -69,7 +120,7 @@ def _window_maximum(op: Op, flow: Flow, window: Window, sketch: Sketch) -> str:
                 "it pads signed values with zero, which may exceed the true maximum",
                 "quantise its input unsigned, or pool without padding",
             )
-        stream = add_padding(op, flow, window, sketch)
+        stream = add_padding(flow, window, sketch)
     stream = generate(stream, flow, window, depthwise=True, sketch=sketch)
     function: dict[str, AttributeValue] = {"Function": "MaxPool", "Size": 0}
     return add_pool(stream, flow, window, flow.datatype, function, sketch)
@@ -113,7 +164,7 @@ def add_pool(
 def average_pool(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     """AveragePool: open until the network says how its division is rounded."""
     flow = only_flow(op, inputs[:1])
-    window = _pool_window(op, flow)
+    window = _pool_window(op, flow, window_of(op, flow, kernel_of(op, flow)))
     if any(window.padding):
         raise blocked(op.place, "it pads", "use an average pooling without padding")
     return Average(flow=flow, kernel=window.kernel, strides=window.strides)

@@ -41,8 +41,6 @@ from elasticdf.ir import DataType, Layer
 _MAX_ACTIVATION_BITS = 8
 """More thresholds than a code of this width needs fit no FPGA layer."""
 
-_ONNX_ROUNDING = {"ROUND": "Round", "HALF_EVEN": "Round", "CEIL": "Ceil", "FLOOR": "Floor"}
-
 
 def quantiser_of(op: Op, inputs: Inputs) -> tuple[Quantiser, DataType, str]:
     """Return a Quant node's arithmetic, the type of its codes and its rounding mode.
@@ -120,14 +118,7 @@ def quantised(
     if quantiser.bipolar:
         return _sign(op, value, quantiser, sketch)
     if isinstance(value, Host):
-        if mode not in _ONNX_ROUNDING:
-            raise blocked(
-                op.place,
-                f"the host has no operator for rounding mode {mode}",
-                f"use one of {', '.join(_ONNX_ROUNDING)} at the input",
-            )
-        kept = replace(quantiser, rounding=_ONNX_ROUNDING[mode])
-        return _enter(op, value, kept, datatype, sketch)
+        return _enter(op, value, replace(quantiser, rounding=mode), datatype, sketch)
     flow = _flow(op, value)
     if datatype.bits > _MAX_ACTIVATION_BITS:
         raise blocked(

@@ -93,17 +93,23 @@ def _parameters(op: Op, inputs: Inputs) -> Truncation:
 
 
 def _check_sum(op: Op, average: Average, truncation: Truncation) -> None:
-    """Check that what is truncated is the plain sum of a window's codes."""
+    """Check that what is truncated counts the sum of a window's codes, one unit per code.
+
+    The average may have been multiplied by the window's size, or the unit divided by it.
+    """
     flow, (height, width) = average.flow, average.kernel
     found = affine(flow.steps)
-    same_scale = (
+    summed = (
         found is not None
         and found[0].size == 1
         and not np.any(found[1])
-        and isclose(float(found[0].reshape(())), truncation.scale, rel_tol=1e-5)
+        and isclose(
+            float(found[0].reshape(())) * average.factor / (height * width),
+            truncation.scale,
+            rel_tol=1e-5,
+        )
     )
-    summed = average.factor == height * width and height == width
-    if not (same_scale and summed) or truncation.zero_point != 0 or flow.datatype.signed:
+    if not summed or height != width or truncation.zero_point != 0 or flow.datatype.signed:
         raise blocked(
             op.place,
             "it must truncate the sum of unsigned codes over a square window at the codes' scale",

@@ -119,7 +119,9 @@ def test_flat_windows_in_hls() -> None:
     assert resources(plain).lut == 300 + 1  # 8 bits of 2 positions of 4 channels: one LUT
     parallel = plain.with_attributes({"SIMD": 4, "parallel_window": 1})
     assert figures(parallel) == (3 + 10, (32,), (96,), 10)
-    assert resources(parallel) == Resources(lut=300, ff=None)
+    assert resources(parallel) == Resources(lut=300 + 2, ff=None), "32 bits of 4 positions"
+    unnamed = parallel.with_attributes({"ram_style": "auto"})
+    assert resources(unnamed) == Resources(lut=300, ff=None)
     depthwise = plain.with_attributes({"depthwise": 1})
     assert kind_of(depthwise).cycles(depthwise) == 1 + 60 + 2 * 2 - 2
     dilated = depthwise.with_attributes({"Dilation": (2, 1), "OFMDim": (8, 1)})
@@ -254,6 +256,8 @@ def test_small_kinds() -> None:
     )  # fmt: skip
     assert figures(flat) == (3 * 2 * 5, (6,), (6,), 6)
     assert figures(flat.with_attributes({"CeilMode": 0}))[0] == 2 * 2 * 5
+    upright = flat.with_attributes({"ImgDim": (11, 1), "PoolDim": (4, 1)})
+    assert figures(upright) == figures(flat)
     thin = made(
         "DownSampler_hls",
         ImgDim=9, NumChannels=4, SIMD=2, Stride=2, inputDataType="INT4", is1D=1,
