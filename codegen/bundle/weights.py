@@ -96,7 +96,7 @@ def _words(project: Path, entry: LoadedUnit) -> list[int]:
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} cannot be read ({error}): board {entry.board} needs the weights of layer "
-            f"{entry.layer} in it; build the kernel again: make -C {project} "
+            f"{entry.layer} in it; build the kernel again: make -B -C {project} "
             f"board{entry.board}/xo/{entry.unit}.xo"
         ) from error
     wrong = next((line for line in lines if _WORD.fullmatch(line) is None), None)

@@ -14,6 +14,7 @@ from codegen.finn import configs
 from codegen.finn.structure import DEFAULT_STEPS, check_user_steps, structure_document
 from codegen.finn.subgraph import changes, cut, placements, replicas_on
 from codegen.render import render
+from elasticdf import __version__
 from elasticdf.artifact.deployment import Port
 from elasticdf.hardware import Cluster
 from elasticdf.ir import Graph
@@ -126,6 +127,7 @@ def _build_script(view: BoardView, fifo_depths: FifoDepths, *, matching: bool) -
         kernels=kernels,
         dmas=dmas,
         fifo_depths=fifo_depths.value,
+        version=__version__,
     )
 
 

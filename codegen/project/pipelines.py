@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from codegen.build_plan import BuildPlan
 from codegen.render import render, word
+from elasticdf import __version__
 from elasticdf.artifact.deployment import Deployment
 
 GITHUB = ".github/workflows/build.yml"
@@ -19,7 +20,8 @@ def pipelines(deployment: Deployment) -> BuildPlan:
         {"id": board.id, "binary": f"board{board.id}/{word(board.binary)}"}
         for board in deployment.boards
     ]
-    values = {"network": deployment.network, "boards": boards}
+    package = f"elasticdf=={__version__}"
+    values = {"network": deployment.network, "boards": boards, "package": package}
     return BuildPlan(
         {
             GITHUB: render("project", "github.yml", **values),

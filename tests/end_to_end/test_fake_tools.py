@@ -22,6 +22,7 @@ from codegen.bundle.host import emit_host
 from codegen.finn.model import write_model
 from elasticdf import frontend
 from elasticdf.artifact.deployment import Deployment
+from elasticdf.artifact.opening import open_artifact
 from elasticdf.cli import main
 from elasticdf.ir import Graph
 from elasticdf.rundir import MANIFEST, NETWORK, Provenance, sha256
@@ -105,6 +106,7 @@ class Project:
             "PYTHONPATH": f"{FAKES / 'python'}:{ROOT}",
             "FAKE_LOG": str(self.log),
             "FAKE_BUILD_DIR": str(folder / "build"),
+            **dict.fromkeys(("VITIS_PATH", "PLATFORM_REPO_PATHS", "XILINX_XRT"), "/tools"),
         }
 
     def make(self, *targets: str) -> subprocess.CompletedProcess[str]:
@@ -175,6 +177,65 @@ def test_a_finn_graph_builds_resumes_and_fails_with_its_log(
     assert result.returncode != 0
     assert "typo_seg_r0_s0.m_axis_0 belongs to no nk" in result.stderr
     assert "the whole log is ../logs/link.log" in result.stderr
+
+
+def _built(calls: list[dict[str, Any]]) -> set[str]:
+    """Return the kernels that were packaged and the boards that were linked."""
+    kernels = {call["arguments"][0] for call in calls if call.get("finn") == "CreateVitisXO"}
+    return kernels | {call["v++"] for call in calls if "v++" in call}
+
+
+def test_only_what_changed_is_built_again(tmp_path: Path) -> None:
+    spaced = tmp_path / "a folder"
+    spaced.mkdir()
+    _, project = _project(chain(3), "u280", Mode.DATA_PARALLEL, spaced)
+    result = project.make("boards")
+    assert result.returncode == 0, result.stderr
+    before = len(project.calls())
+    script = project.folder / "board0/build.py"
+    script.touch()
+    (project.folder / "board0/segment0.onnx").touch()
+    assert project.make("boards").returncode == 0
+    assert project.calls()[before:] == [], "kernels made from the same stay, and so does the link"
+
+    path = project.folder / "board0/folding.json"
+    folding = json.loads(path.read_text())
+    folding["Thresholding_rtl_1"]["depth_trigger_bram"] = 1
+    path.write_text(json.dumps(folding))
+    assert project.make("boards").returncode == 0
+    assert _built(project.calls()[before:]) == {"seg_r0_s1", "chain_board0.xclbin"}
+
+
+def test_weights_to_load_reach_the_artifact(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    graph, _ = _from_qonnx("tfc-w2a2", tmp_path)
+    ultra = {"mem_mode": "internal_decoupled", "ram_style": "ultra", "runtime_writeable_weights": 1}
+    graph = graph.with_layers(
+        layer.with_attributes(ultra) if layer.family == "MVAU" else layer for layer in graph
+    )
+    _, project = _project(graph, "u280", Mode.DATA_PARALLEL, tmp_path)
+    result = project.make()
+    assert result.returncode == 0, result.stderr
+    assert project.lint(capsys)["accepted"] == {"original": False, "elasticdf": True}
+    manifest = open_artifact(project.folder / "artifact").manifest
+    assert manifest is not None
+    layers = [layer for layer in graph if layer.family == "MVAU"]
+    assert [weights.layer for weights in manifest.weights] == [layer.name for layer in layers]
+    assert len({weights.unit for weights in manifest.weights}) == len(layers)
+    for layer, weights in zip(layers, manifest.weights, strict=True):
+        matrix = graph.tensors[layer.inputs[1]].values
+        assert matrix is not None
+        assert len(weights.values()) == matrix.size, "the stand-in writes a word per weight"
+
+
+def test_a_vnx_folder_with_a_space_is_refused(tmp_path: Path) -> None:
+    _, files = emit(chain(2), "2xu280", Mode.HARDWARE)
+    files.write(tmp_path)
+    call = ["make", "-n", "boards", "VNX=a b"]
+    refused = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "VNX=a b is not one folder without spaces" in refused.stderr
 
 
 @pytest.mark.slow

@@ -1,14 +1,16 @@
 """Builds the kernels of board 0 (u280) with FINN. Written by elasticdf.
 
 One .xo per compute kernel and one per host DMA; network ends stay streams. A .dat beside an .xo holds
-weights that the host has to load. Needs FINN and its tools, nothing else. Linking is v++'s, with link.cfg beside this file: FINN's own linker takes every kernel
-at a graph end for a DMA.
+weights that the host has to load; a .key says what the .xo was made from, so that it is kept while
+that is the same. Needs FINN (main branch of April 2026) and its tools, nothing else. Linking is v++'s,
+with link.cfg beside this file: FINN's own linker takes every kernel at a graph end for a DMA.
 
     python3 build.py --list                         names of all kernels
     python3 build.py --kernel NAME --output FILE    build one of them
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -17,6 +19,7 @@ import sys
 import onnx
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+VERSION = '0.1.0'
 PART = 'xcu280-fsvh2892-2L-e'
 CLOCK_NS = 5.0
 
@@ -33,6 +36,9 @@ DMAS = {'idma_seg_r0_s0': {'direction': 'in', 'bits': 8, 'transfers': 64}}
 # The part of a replica that sits on this board.
 GRAPH = "segment{replica}.onnx"
 
+# Where a layer sits changes nothing inside its kernel.
+PLACE = ("slr", "partition_id", "device_id", "mem_port")
+
 # "given": depths from folding.json; "sized": FINN simulates and finds them.
 FIFO_DEPTHS = 'sized'
 
@@ -48,13 +54,49 @@ def main():
         return
     if not options.kernel or not options.output:
         parser.error("--kernel and --output go together")
-    build = build_kernel if options.kernel in KERNELS else build_dma
-    os.makedirs(os.path.dirname(os.path.abspath(options.output)), exist_ok=True)
-    model = build(options.kernel)
-    write_weights(model, os.path.splitext(options.output)[0] + ".dat")
-    partial = options.output + ".part"
-    shutil.copyfile(model.get_metadata_prop("vitis_xo"), partial)
-    os.replace(partial, options.output)
+    make_kernel(options.kernel, os.path.splitext(options.output)[0], options.output)
+
+
+def make_kernel(name, stem, output):
+    """Build a kernel, or leave the one that was made from the same as it is: make then links nothing."""
+    key = fingerprint(name)
+    if kept(stem, output, key):
+        print("%s was made from the same, it is kept; remove %s.key to build it again" % (name, stem))
+        return
+    os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
+    model = build_kernel(name) if name in KERNELS else build_dma(name)
+    weights = write_weights(model, stem + ".dat")
+    shutil.copyfile(model.get_metadata_prop("vitis_xo"), output + ".part")
+    os.replace(output + ".part", output)
+    with open(stem + ".key", "w") as handle:
+        handle.write(key + (" weights" if weights else ""))
+
+
+def fingerprint(name):
+    """Return a digest of all that decides a kernel: its part of the graph, its folding, the target."""
+    digest = hashlib.sha256()
+    choices = [VERSION, PART, CLOCK_NS, FIFO_DEPTHS, KERNELS.get(name), DMAS.get(name)]
+    if name in KERNELS:
+        replica = KERNELS[name]["replica"]
+        model = cut(onnx.load(os.path.join(HERE, GRAPH.format(replica=replica))), name)
+        folding = folding_of(replica)
+        choices.append([[node.name, folding.get(node.name)] for node in model.graph.node])
+        for node in model.graph.node:
+            inner = [a for a in node.attribute if a.name not in PLACE]
+            del node.attribute[:]
+            node.attribute.extend(inner)
+        digest.update(model.SerializeToString(deterministic=True))
+    digest.update(json.dumps(choices).encode())
+    return digest.hexdigest()
+
+
+def kept(stem, output, key):
+    """Whether the files of a kernel are there and were made from the same."""
+    if not os.path.exists(output) or not os.path.exists(stem + ".key"):
+        return False
+    with open(stem + ".key") as handle:
+        made, *weights = handle.read().split()
+    return made == key and (not weights or os.path.exists(stem + ".dat"))
 
 
 def build_kernel(name):
@@ -163,18 +205,22 @@ def apply_folding(model, replica):
     """Set the attributes folding.json has for this kernel's layers; edit that file to refold."""
     from qonnx.custom_op.registry import getCustomOp
 
-    names = ["folding%d.json" % replica, "folding.json"]
-    path = next(p for p in (os.path.join(HERE, name) for name in names) if os.path.exists(p))
-    with open(path) as handle:
-        document = json.load(handle)
+    folding = folding_of(replica)
     for node in model.graph.node:
-        for attribute, value in document.get(node.name, {}).items():
+        for attribute, value in folding.get(node.name, {}).items():
             getCustomOp(node).set_nodeattr(attribute, value)
     return model
 
 
+def folding_of(replica):
+    names = ["folding%d.json" % replica, "folding.json"]
+    path = next(p for p in (os.path.join(HERE, name) for name in names) if os.path.exists(p))
+    with open(path) as handle:
+        return json.load(handle)
+
+
 def write_weights(model, path):
-    """Write the weights that the host must load through the kernel's AXI-Lite port, if any.
+    """Write the weights that the host must load through the kernel's AXI-Lite port; say if there are any.
 
     URAM holds nothing after configuration: one word per line, for the port from offset 0 on, before
     the first frame. FINN packs one such layer per kernel, which is why the plan's kernels have parts.
@@ -187,6 +233,8 @@ def write_weights(model, path):
             continue
         if op.get_nodeattr("runtime_writeable_weights") == 1:
             op.make_weight_file(model.get_initializer(node.input[1]), "decoupled_runtime", path)
+            return True
+    return False
 
 
 def minimise_bit_widths(model, ends=()):
@@ -277,16 +325,25 @@ def check_ends(model, name):
 
 
 def set_fifo_depths(model):
-    """Insert FIFOs: with the depths the plan or the user gave, or with those FINN finds."""
+    """Insert FIFOs: with the depths the plan or the user gave, or with those FINN finds.
+
+    As FINN's own step does, what is deeper than one FIFO can be is split, what has no depth removed.
+    """
     from finn.transformation.fpgadataflow.insert_fifo import InsertFIFO
-    from finn.transformation.fpgadataflow.set_fifo_depths import InsertAndSetFIFODepths
+    from finn.transformation.fpgadataflow.set_fifo_depths import (
+        InsertAndSetFIFODepths,
+        RemoveShallowFIFOs,
+        SplitLargeFIFOs,
+    )
     from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
 
-    if any(node.op_type.startswith("StreamingFIFO") for node in model.graph.node):
-        return model
-    if FIFO_DEPTHS == "sized":
-        return model.transform(InsertAndSetFIFODepths(PART, CLOCK_NS))
-    return model.transform(InsertFIFO(create_shallow_fifos=True)).transform(SpecializeLayers(PART))
+    if not any(node.op_type.startswith("StreamingFIFO") for node in model.graph.node):
+        if FIFO_DEPTHS == "sized":
+            model = model.transform(InsertAndSetFIFODepths(PART, CLOCK_NS))
+        else:
+            model = model.transform(InsertFIFO(create_shallow_fifos=True, max_qsrl_depth=256))
+            model = model.transform(SpecializeLayers(PART))
+    return model.transform(SplitLargeFIFOs()).transform(RemoveShallowFIFOs())
 
 
 if __name__ == "__main__":

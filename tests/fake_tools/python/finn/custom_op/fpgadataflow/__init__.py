@@ -38,7 +38,7 @@ class HardwareOp(CustomOp):
     def make_weight_file(self, weights, weight_file_mode, weight_file_name):
         assert weight_file_mode == "decoupled_runtime"
         with open(weight_file_name, "w") as handle:
-            handle.writelines(f"{int(value):08x}\n" for value in weights.flatten())
+            handle.writelines(f"{int(value) & 0xFFFFFFFF:08x}\n" for value in weights.flatten())
 
     def make_shape_compatible_op(self, model):
         raise NotImplementedError

@@ -8,8 +8,9 @@ from finn.fake import Logged
 class CreateStitchedIP(Logged):
     """Names the external interfaces as FINN does, by the order of the graph's ends."""
 
-    def __init__(self, fpgapart, clk_ns, ip_name="finn_design", vitis=False):
-        assert vitis
+    def __init__(self, fpgapart, clk_ns, ip_name="finn_design", vitis=False, signature=()):
+        assert vitis, "a kernel for v++ is stitched for Vitis"
+        assert not signature
         super().__init__(fpgapart, clk_ns, ip_name=ip_name, vitis=vitis)
 
     def work(self, model):

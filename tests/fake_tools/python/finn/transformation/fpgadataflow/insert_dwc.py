@@ -6,6 +6,9 @@ from finn.fake import Logged
 class InsertDWC(Logged):
     """Only says where converters would go."""
 
+    def __init__(self):
+        super().__init__()
+
     def work(self, model):
         for node in model.graph.node:
             for tensor in node.output:

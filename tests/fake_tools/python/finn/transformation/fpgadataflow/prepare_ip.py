@@ -1,8 +1,10 @@
+from qonnx.custom_op.registry import getCustomOp
+
 from finn.fake import Logged
 
 
 class PrepareIP(Logged):
-    """Generated code needs specialised ops with names."""
+    """Generated code needs specialised ops with names and every attribute FINN requires."""
 
     def __init__(self, fpgapart, clk):
         assert isinstance(clk, float)
@@ -18,3 +20,9 @@ class PrepareIP(Logged):
         assert len(set(names)) == len(names), "node names are not unique"
         for node in model.graph.node:
             assert node.op_type.endswith(("_hls", "_rtl")), f"{node.name} is not specialised"
+            op = getCustomOp(node)
+            for name, (_, required, *_) in op.get_nodeattr_types().items():
+                stated = any(a.name == name for a in node.attribute)
+                assert stated or not required, f"{node.name} lacks {name}"
+                if stated:
+                    op.get_nodeattr(name)

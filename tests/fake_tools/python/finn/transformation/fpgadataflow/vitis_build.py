@@ -9,6 +9,8 @@ class CreateVitisXO(Logged):
         super().__init__(ip_name)
 
     def work(self, model):
+        for name in ("VITIS_PATH", "PLATFORM_REPO_PATHS", "XILINX_XRT"):
+            assert name in os.environ, f"{name} must be set for Vitis"
         writable = [
             node.name
             for node in model.graph.node
@@ -21,6 +23,11 @@ class CreateVitisXO(Logged):
             model.get_metadata_prop("vivado_stitch_proj"), self.arguments[0] + ".xo"
         )
         write_xo(
-            path, self.arguments[0], interfaces["s_axis"], interfaces["m_axis"], interfaces["aximm"]
+            path,
+            self.arguments[0],
+            interfaces["s_axis"],
+            interfaces["m_axis"],
+            interfaces["aximm"],
+            control="s_axilite_0" if writable else None,
         )
         model.set_metadata_prop("vitis_xo", path)
