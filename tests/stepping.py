@@ -116,7 +116,7 @@ def _stream_ready(
         if len(puts) <= number or now < puts[number] + channel.latency + producer.latency:
             return False
     if channel.source == i and pattern.writes[row] >> channel.source_port & 1 and depth is not None:
-        room = max(1, depth + producer.slots)
+        room = depth + producer.slots + channel.latency - 1
         return len(puts) - sum(1 for t in takes if t < now) < room
     return True
 
@@ -179,7 +179,7 @@ def random_net(random: Random) -> Net:
                     target=first,
                     target_port=port,
                     depth=random.choice([1, 1, 2, 3, 5, None]),
-                    latency=random.randint(1, 3),
+                    latency=random.choice([1, 1, 1, 1, 1, 2]),
                     bits=random.randint(1, 9),
                 )
             )

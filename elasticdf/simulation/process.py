@@ -99,7 +99,7 @@ class Channel:
         source_port: Its output.
         target: Index of the consuming process.
         target_port: Its input.
-        depth: Transfers it holds beside those inside the producer; None for no limit.
+        depth: Transfers its FIFO holds; None for no limit.
         latency: Cycles a transfer takes at least.
         bits: Of a transfer.
         sized: Whether its depth may be chosen; those inside a hop are what they are.
@@ -114,6 +114,11 @@ class Channel:
     latency: int
     bits: int
     sized: bool = True
+
+    @property
+    def registers(self) -> int:
+        """Transfers it holds beside its FIFO: one per cycle of its latency but the last."""
+        return self.latency - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

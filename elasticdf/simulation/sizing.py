@@ -9,14 +9,18 @@ form.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
+from elasticdf.errors import UserError
 from elasticdf.ir import Graph
 from elasticdf.layers import kind_of
 from elasticdf.simulation.engine import Times, run
 from elasticdf.simulation.hops import Hop
+from elasticdf.simulation.latest import latest_depths
 from elasticdf.simulation.netlist import LEAST_DEPTH, build_net
 from elasticdf.simulation.occupancy import fullest
 from elasticdf.simulation.process import Net
@@ -27,6 +31,9 @@ FINN_SHALLOWEST = 32
 
 STEADY_FRAMES = 6
 """Frames after which the interval is taken."""
+
+EFFORT = 150_000_000
+"""Events spent on making depths shallower, by default."""
 
 
 def finn_depths(graph: Graph, *, hops: Mapping[str, Sequence[Hop]] | None = None) -> dict[str, int]:
@@ -71,7 +78,7 @@ def _window_rows(graph: Graph, net: Net) -> dict[int, int]:
 
 
 def least_depths(
-    graph: Graph, *, hops: Mapping[str, Sequence[Hop]] | None = None, effort: int = 150_000_000
+    graph: Graph, *, hops: Mapping[str, Sequence[Hop]] | None = None, effort: int = EFFORT
 ) -> dict[str, int]:
     """Return depths that keep the interval FIFOs without limit have, and cannot deadlock.
 
@@ -91,30 +98,99 @@ def least_depths(
 
 
 def least_net_depths(
-    net: Net, *, frames: int = STEADY_FRAMES, effort: int = 150_000_000
+    net: Net, *, frames: int = STEADY_FRAMES, effort: int = EFFORT
 ) -> NDArray[np.int64]:
     """Return what `least_depths` does, per channel of a net without limits.
 
-    Depths only ever help: more room makes nothing later. So each depth's least value is found by
-    bisection, and stays least when others shrink afterwards.
+    What is under way in any schedule of a rate is room enough for that rate. The start is what the
+    latest schedule needs, or less where the earliest that this leaves needs less. Depths only ever
+    help: more room makes nothing later. So each depth's least value is found by bisection, and
+    stays least when others shrink afterwards.
     """
-    free = run(net, frames=frames)
-    target = interval_of(net, free)
-    paced = run(net, frames=frames, period=-(-target.numerator // target.denominator))
-    depths = _within_hops(net, fullest(net, paced))
-    if not _keeps(net, depths, frames, target):
-        depths = _within_hops(net, fullest(net, free))
-    spent = 0
+    trial = _Trial.of(net, frames, effort)
+    depths = trial.start()
+    _halve(trial, depths)
     for i in _by_memory(net, depths):
         low, high = 1, int(depths[i])
-        while net.channels[i].sized and low < high and spent < effort:
+        while low < high and trial.left > 0:
             middle = (low + high) // 2
-            trial = depths.copy()
-            trial[i] = middle
-            spent += free.events
-            low, high = (low, middle) if _keeps(net, trial, frames, target) else (middle + 1, high)
+            low, high = (low, middle) if trial.keeps(depths, [i], middle) else (middle + 1, high)
         depths[i] = high
     return depths
+
+
+@dataclass(slots=True, kw_only=True)
+class _Trial:
+    """Whether a net keeps the interval it has without limits.
+
+    Attributes:
+        net: Its channels have no limits, but those inside hops.
+        frames: To run.
+        target: Interval without limits.
+        free: The run without limits.
+        left: Events that may still be spent.
+    """
+
+    net: Net
+    frames: int
+    target: Fraction
+    free: Times
+    left: int
+
+    @staticmethod
+    def of(net: Net, frames: int, effort: int) -> _Trial:
+        free = run(net, frames=frames)
+        if not free.complete:
+            raise UserError(
+                "the network waits for itself however deep its FIFOs are; check its forks and joins"
+            )
+        target = interval_of(net, free)
+        return _Trial(net=net, frames=frames, target=target, free=free, left=effort)
+
+    def start(self) -> NDArray[np.int64]:
+        """Return depths that keep the interval."""
+        net, frames = self.net, self.frames
+        period = -(-self.target.numerator // self.target.denominator)
+        latest = _within_hops(net, latest_depths(net, frames=frames, period=period))
+        earliest = fullest(net, run(net, frames=frames, period=period))
+        less = [i for i, c in enumerate(net.channels) if c.sized and earliest[i] < latest[i]]
+        open_ended = latest.copy()
+        open_ended[less] = np.iinfo(np.int64).max // 2
+        mixed = latest.copy()
+        mixed[less] = fullest(net, run(net, frames=frames, depths=open_ended))[less]
+        choices = [mixed, latest, _within_hops(net, fullest(net, self.free))]
+        bits = np.array([channel.bits for channel in net.channels])
+        choices.sort(key=lambda depths: int((depths * bits).sum()))
+        return next(c for c in choices if self._has_target(c))
+
+    def keeps(
+        self, depths: NDArray[np.int64], chosen: Sequence[int], value: int | NDArray[np.int64]
+    ) -> bool:
+        """Tell whether some depths may have other values."""
+        changed = depths.copy()
+        changed[list(chosen)] = value
+        self.left -= self.free.events
+        return self._has_target(changed)
+
+    def _has_target(self, depths: NDArray[np.int64]) -> bool:
+        times = run(self.net, frames=self.frames, depths=depths)
+        return times.complete and interval_of(self.net, times) == self.target
+
+
+def _halve(trial: _Trial, depths: NDArray[np.int64]) -> None:
+    """Halve depths, many at once, as long as the interval stays; largest memories first."""
+    groups = [_by_memory(trial.net, depths)]
+    while groups and trial.left > 0:
+        group = [i for i in groups.pop() if depths[i] > 1]
+        if not group:
+            continue
+        half = (depths[group] + 1) // 2
+        if trial.keeps(depths, group, half):
+            depths[group] = half
+            groups.append(group)
+        elif len(group) > 1:
+            middle = len(group) // 2
+            groups += [group[middle:], group[:middle]]
 
 
 def _within_hops(net: Net, depths: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -127,13 +203,10 @@ def _within_hops(net: Net, depths: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _by_memory(net: Net, depths: NDArray[np.int64]) -> list[int]:
+    """Return the channels whose depths may be chosen, largest memory first."""
     bits = [int(depth) * channel.bits for depth, channel in zip(depths, net.channels, strict=True)]
-    return sorted(range(len(bits)), key=lambda i: (-bits[i], i))
-
-
-def _keeps(net: Net, depths: NDArray[np.int64], frames: int, target: object) -> bool:
-    times: Times = run(net, frames=frames, depths=depths)
-    return times.complete and interval_of(net, times) == target
+    sized = [i for i, channel in enumerate(net.channels) if channel.sized]
+    return sorted(sized, key=lambda i: (-bits[i], i))
 
 
 def fifo_attributes(graph: Graph, depths: Mapping[str, int]) -> dict[str, dict[str, list[int]]]:

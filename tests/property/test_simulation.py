@@ -55,7 +55,8 @@ def _check_deadlock(net: Net, slow: Stepped, waits: tuple[Wait, ...]) -> None:
         n = names[wait.stream]
         channel = net.channels[n]
         held = len(slow.puts[n]) - len(slow.takes[n])
-        room = max(1, (channel.depth or 0) + net.processes[channel.source].pattern.slots)
+        slots = net.processes[channel.source].pattern.slots
+        room = (channel.depth or 0) + slots + channel.latency - 1
         assert held == (0 if wait.why == "empty" else room)
 
 
