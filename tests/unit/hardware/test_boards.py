@@ -15,15 +15,19 @@ U250 = (files("elasticdf.hardware") / "boards/u250.toml").read_text()
 
 def test_the_known_boards() -> None:
     assert board_names() == (
+        "kv260",
         "pynq-z1",
         "pynq-z2",
+        "rfsoc4x2",
         "u200",
         "u250",
         "u280",
         "u50",
         "u55c",
         "ultra96",
+        "zcu102",
         "zcu104",
+        "zcu111",
     )
 
 
