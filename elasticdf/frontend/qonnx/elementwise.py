@@ -1,7 +1,7 @@
 """Rules for operators that work element by element: they stay pending on the stream.
 
-Two streams added become a layer; everything else only lengthens the steps a later quantiser turns
-into thresholds.
+Two streams added or subtracted become a layer; everything else only lengthens the steps a later
+quantiser turns into thresholds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from elasticdf.frontend.qonnx.values import (
     Value,
     affine,
 )
-from elasticdf.ir import DataType
+from elasticdf.ir import AttributeValue, DataType
 
 Inputs = tuple[Value | None, ...]
 
@@ -60,10 +60,10 @@ def divide(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
 
 
 def add(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
-    """Add: of a constant a pending shift, of two streams an AddStreams layer."""
+    """Add: of a constant a pending shift, of two streams a layer."""
     first, second = inputs
     if isinstance(first, Flow) and isinstance(second, Flow):
-        return _add_streams(op, first, second, sketch)
+        return _join_streams(op, first, second, sketch, sign=1)
     flow, constant, _ = _sides(op, inputs)
     if isinstance(flow, Average):
         raise _average(op)
@@ -71,7 +71,10 @@ def add(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
 
 
 def subtract(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
-    """Sub with a constant on either side."""
+    """Sub: of a constant on either side a pending shift, of two streams a layer."""
+    first, second = inputs
+    if isinstance(first, Flow) and isinstance(second, Flow):
+        return _join_streams(op, first, second, sketch, sign=-1)
     flow, constant, flow_first = _sides(op, inputs)
     if isinstance(flow, Average):
         raise _average(op)
@@ -219,11 +222,12 @@ def in_stream_order(flow: Flow, values: Reals) -> Reals:
     return values.reshape(flow.order).transpose(1, 2, 0).reshape(-1)
 
 
-def _add_streams(op: Op, first: Flow, second: Flow, sketch: Sketch) -> Value:
-    if first.shape != second.shape:
+def _join_streams(op: Op, first: Flow, second: Flow, sketch: Sketch, *, sign: int) -> Flow:
+    """Add two streams, or subtract the second if the sign is -1; both must have one scale."""
+    if first.shape != second.shape or first.order != second.order:
         raise blocked(
             op.place,
-            f"it adds shapes {list(first.shape)} and {list(second.shape)}",
+            f"it joins shapes {list(first.shape)} and {list(second.shape)}",
             "give both branches the same shape",
         )
     one, other = affine(first.steps), affine(second.steps)
@@ -233,29 +237,36 @@ def _add_streams(op: Op, first: Flow, second: Flow, sketch: Sketch) -> Value:
             "its two inputs do not have the same scale",
             "quantise both branches with one shared Quant scale",
         )
-    if first.datatype != second.datatype:
+    left, right = first.datatype, second.datatype
+    if sign > 0 and left.signed != right.signed:
         raise blocked(
             op.place,
-            f"its two inputs are {first.datatype} and {second.datatype}",
+            f"its two inputs are {left} and {right}",
             "quantise both branches to the same bit width and sign",
         )
-    kind = first.datatype
-    total = DataType.smallest_for(int(2 * kind.minimum), int(2 * kind.maximum))
-    shape = sketch.tensors[first.stream].shape
-    stream = sketch.layer(
-        "AddStreams",
-        (first.stream, second.stream),
-        shape,
-        total,
-        {
-            "NumChannels": shape[-1],
-            "PE": 1,
-            "inputDataType": kind.name,
-            "numInputVectors": shape[:-1],
-            "inFIFODepths": (2, 2),
-        },
-    )
+    low, high = (right.minimum, right.maximum) if sign > 0 else (-right.maximum, -right.minimum)
+    total = DataType.smallest_for(int(left.minimum + low), int(left.maximum + high))
+    stream = _join_layer(first, second, total, sketch, sign=sign)
     flow = Flow(stream=stream, shape=first.shape, datatype=total, order=first.order)
-    offset = one[1] + other[1]
+    offset = one[1] + sign * other[1]
     flow = flow.then(Scale(np.asarray(one[0])))
     return flow.then(Shift(np.asarray(offset))) if np.any(offset) else flow
+
+
+def _join_layer(first: Flow, second: Flow, total: DataType, sketch: Sketch, *, sign: int) -> str:
+    """Add an AddStreams, or a StreamingEltwise where FINN's AddStreams does not do."""
+    shape = sketch.tensors[first.stream].shape
+    attributes: dict[str, AttributeValue] = {
+        "NumChannels": shape[-1],
+        "PE": 1,
+        "numInputVectors": shape[:-1],
+        "inFIFODepths": (2, 2),
+    }
+    left, right = first.datatype.name, second.datatype.name
+    if sign > 0 and left == right:
+        family, types = "AddStreams", {"inputDataType": left}
+    else:
+        family, types = "StreamingEltwise", {"inputDataType0": left, "inputDataType1": right}
+        attributes["eltwiseOp"] = "Add" if sign > 0 else "Sub"
+    streams = (first.stream, second.stream)
+    return sketch.layer(family, streams, shape, total, {**attributes, **types})

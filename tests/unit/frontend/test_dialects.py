@@ -152,6 +152,15 @@ def pooled_activation() -> Drawing:
     return net.model(net.quant(pooled, 0.5, signed=0)), families
 
 
+def joined(kind: str, signed: int, families: str) -> Drawing:
+    """Join the input with a convolution of it: kind is Add or Sub."""
+    net = Net(IMAGE)
+    codes = net.quant("x", signed=signed)
+    sums = net.op("Conv", codes, net.weights(2, 2, 1, 1))
+    branch = net.quant(sums, bits=3, signed=signed)
+    return net.model(net.quant(net.op(kind, branch, codes), 0.5)), families
+
+
 def newer_trunc() -> Drawing:
     net = Net(IMAGE)
     mean = net.op("AveragePool", net.quant("x", signed=0), kernel_shape=[2, 2], strides=[2, 2])
@@ -198,6 +207,10 @@ NETWORKS: dict[str, Callable[[], Drawing]] = {
     "row thinned": thinned_row,
     "whole maximum": whole_maximum,
     "pooled activation": pooled_activation,
+    "sum of two types": lambda: joined(
+        "Add", 1, "DuplicateStreams MVAU StreamingEltwise Thresholding"
+    ),
+    "difference": lambda: joined("Sub", 0, "DuplicateStreams MVAU StreamingEltwise Thresholding"),
     "newer Trunc": newer_trunc,
     "reshaped weights": reshaped_weights,
     "pixels to space": pixels_to_space,
