@@ -56,7 +56,7 @@ bench: setup  ## Print the benchmark tables (ratios in one run)
 lock: setup  ## Resolve requirements.lock again from pyproject.toml
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-trusted-host \
-	  --no-emit-options --no-header --strip-extras --extra dev --extra explore --extra images --extra serve --extra mlperf \
+	  --no-emit-options --no-header --strip-extras --extra dev --extra explore --extra images --extra mlperf \
 	  --output-file requirements.lock pyproject.toml
 
 clean:  ## Remove what was built, keep .venv

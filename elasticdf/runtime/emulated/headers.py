@@ -7,12 +7,20 @@ array. The format is defined there; a test holds the two together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elasticdf.hardware.framing import BEAT_BYTES, HEADER_BYTES, MAX_DATA_BYTES
-from elasticdf.hardware.linkpacket import VERSION, PacketKind, beats, crc8
+from elasticdf.hardware.linkpacket import (
+    FRAME_MODULUS,
+    POSITION_MODULUS,
+    VERSION,
+    PacketKind,
+    beats,
+    crc8,
+)
 from elasticdf.runtime.emulated.cable import WIRE_HEADER
 
 Words = NDArray[np.uint64]
@@ -21,6 +29,7 @@ FULL_BEATS = beats(MAX_DATA_BYTES)
 DATA_START = WIRE_HEADER.size + HEADER_BYTES
 _CRC_TABLE = np.array([crc8(bytes([value])) for value in range(256)], np.uint8)
 _RESERVED = 0b11 << 20
+_FIRST, _LAST = 1 << 22, 1 << 23
 
 
 def wire_size(length: int) -> int:
@@ -38,7 +47,45 @@ def _crc(words: Words) -> NDArray[np.uint8]:
 
 
 def _sealed(words: Words) -> Words:
-    return words | _crc(words.reshape(-1)).astype(np.uint64).reshape(words.shape) << np.uint64(56)
+    return words | _crc(words).astype(np.uint64) << np.uint64(56)
+
+
+_ALL = np.arange(FRAME_MODULUS, dtype=np.uint64)
+_FRAMES = _sealed(_ALL << np.uint64(24))
+_POSITIONS = _sealed(_ALL << np.uint64(40))
+"""What a frame number and a position add to a word, its check included: the check of a sum (xor) is
+the sum of the checks."""
+
+
+@cache
+def _fixed(bits: int) -> int:
+    return int(_sealed(np.array([bits | VERSION << 4], np.uint64))[0])
+
+
+def _control_word(fixed: int, frame: int, position: int) -> int:
+    return (
+        _fixed(fixed)
+        ^ int(_FRAMES[frame % FRAME_MODULUS])
+        ^ int(_POSITIONS[position % POSITION_MODULUS])
+    )
+
+
+def control(
+    kind: PacketKind, frame: int, position: int, *, first: bool = False, fresh: bool = False
+) -> bytes:
+    """Return a packet without data; numbers are taken modulo 2**16."""
+    word = _control_word(kind | first << 22 | fresh << 19, frame, position)
+    return word.to_bytes(HEADER_BYTES, "little").ljust(BEAT_BYTES, b"\0")
+
+
+def credit_position(packet: bytes) -> int | None:
+    """Return the position of a CREDIT; None for any other packet."""
+    if len(packet) != BEAT_BYTES:
+        return None
+    word = int.from_bytes(packet[:HEADER_BYTES], "little")
+    frame, position = word >> 24 & 0xFFFF, word >> 40 & 0xFFFF
+    fixed = word & (1 << 19 | 1 << 22) | PacketKind.CREDIT
+    return position if word == _control_word(fixed, frame, position) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +127,7 @@ class FrameCut:
         before = self.packets - 1
         full = wire_size(MAX_DATA_BYTES)
         out = np.zeros((len(data), before * full + wire_size(self.last_length)), np.uint8)
-        words = self._words(len(data), frame, position)
+        words = self.words(len(data), frame, position)
         head = np.frombuffer(prefix, np.uint8)
         if before:
             body = out[:, : before * full].reshape(len(data), before, full)
@@ -95,21 +142,21 @@ class FrameCut:
         tail[:, DATA_START : DATA_START + self.last_length] = data[:, before * MAX_DATA_BYTES :]
         return out
 
-    def _words(self, frames: int, frame: int, position: int) -> Words:
-        lengths = np.full(self.packets, MAX_DATA_BYTES, np.uint64)
-        lengths[-1] = self.last_length
-        marks = np.zeros(self.packets, np.uint64)
-        marks[0] |= np.uint64(1 << 22)
-        marks[-1] |= np.uint64(1 << 23)
-        fixed = np.uint64(PacketKind.DATA | VERSION << 4) | lengths << np.uint64(8) | marks
-        numbers = (frame + np.arange(frames, dtype=np.int64)) & 0xFFFF
-        starts = position + np.arange(frames, dtype=np.int64) * self.beats
-        places = (starts[:, None] + np.arange(self.packets) * FULL_BEATS) & 0xFFFF
-        return _sealed(
-            fixed[None, :]
-            | numbers.astype(np.uint64)[:, None] << np.uint64(24)
-            | places.astype(np.uint64) << np.uint64(40)
-        )
+    def words(self, frames: int, frame: int, position: int) -> Words:
+        """Return the headers of frames, shape (frames, packets); arguments as for `build`."""
+        numbers = np.arange(frame, frame + frames) & 0xFFFF
+        starts = position + np.arange(frames)[:, None] * self.beats
+        places = (starts + np.arange(self.packets) * FULL_BEATS) & 0xFFFF
+        words: Words = self._fixed_words() ^ _FRAMES[numbers][:, None] ^ _POSITIONS[places]
+        return words
+
+    def _fixed_words(self) -> Words:
+        """Return what the headers of a frame's packets have without numbers."""
+        words = [_fixed(PacketKind.DATA | MAX_DATA_BYTES << 8)] * self.packets
+        words[-1] = _fixed(PacketKind.DATA | self.last_length << 8)
+        words[0] ^= _fixed(_FIRST) ^ _fixed(0)
+        words[-1] ^= _fixed(_LAST) ^ _fixed(0)
+        return np.array(words, np.uint64)
 
 
 def _octets(words: Words) -> NDArray[np.uint8]:

@@ -20,7 +20,7 @@ from elasticdf.errors import UserError
 from elasticdf.runtime.emulated.frames import Chunk, FrameQueue
 from elasticdf.runtime.packing import frame_bytes, pack, unpack
 
-MOST_FRAMES_PER_CHUNK = 128
+MOST_FRAMES_PER_CHUNK = 1024
 CHUNK_ELEMENTS = 1 << 18
 """A chunk holds about so many values, so that boards overlap on large frames."""
 

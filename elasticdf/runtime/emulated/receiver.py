@@ -9,28 +9,24 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elasticdf.artifact.deployment import NetworkStream, Port
-from elasticdf.hardware import linkpacket
-from elasticdf.hardware.framing import BEAT_BYTES, MAX_DATA_BYTES
-from elasticdf.hardware.linkpacket import (
-    FRAME_MODULUS,
-    POSITION_MODULUS,
-    Header,
-    PacketKind,
-    beats,
-)
+from elasticdf.hardware.framing import BEAT_BYTES
+from elasticdf.hardware.linkpacket import PacketKind, beats
 from elasticdf.runtime.emulated.cable import WIRE_HEADER
 from elasticdf.runtime.emulated.frames import ClosedError
 from elasticdf.runtime.emulated.headers import (
     DATA_START,
     FrameCut,
     Headers,
+    Words,
+    control,
     read_headers,
     wire_size,
 )
@@ -49,11 +45,24 @@ class Train:
     packets: memoryview
     size: int
 
-    def split(self) -> tuple[NDArray[np.uint8], memoryview]:
-        """Return the whole packets as rows, and the shorter last one."""
-        whole, rest = divmod(len(self.packets), self.size)
-        rows = np.frombuffer(self.packets, np.uint8, whole * self.size).reshape(whole, self.size)
-        return rows, self.packets[len(self.packets) - rest :]
+    def rows(self) -> tuple[NDArray[np.uint8], ...]:
+        """Return the packets as rows: those of one size, then the shorter last one if any."""
+        whole = len(self.packets) // self.size * self.size
+        parts = ((0, whole, self.size), (whole, len(self.packets), len(self.packets) - whole))
+        return tuple(
+            np.frombuffer(self.packets[start:end], np.uint8).reshape(-1, size)
+            for start, end, size in parts
+            if end > start
+        )
+
+
+def _joined(trains: Iterable[Train]) -> list[NDArray[np.uint8]]:
+    """Return the rows of trains, neighbours of one size together."""
+    rows = (part for train in trains for part in train.rows())
+    return [
+        np.concatenate(parts) if len(parts) > 1 else parts[0]
+        for parts in (list(group) for _, group in groupby(rows, key=lambda part: part.shape[1]))
+    ]
 
 
 class Receiver:
@@ -84,6 +93,7 @@ class Receiver:
         self.pause_seconds = 0.0
         self._port = port
         self._size = frame_bytes(port)
+        self._cut = FrameCut(self._size)
         self._target = target
         self._prefix = prefix
         self._send = send
@@ -110,64 +120,57 @@ class Receiver:
             ClosedError: The board was reset.
         """
         while True:
-            with self._change:
-                while not self._trains and not self._closed:
-                    self._change.wait()
-                if self._closed:
-                    raise ClosedError
-                train = self._trains.popleft()
+            trains = self._await_trains()
             if self.pause_seconds:
                 time.sleep(self.pause_seconds)
-            asked = self._take(train)
-            self._release(train)
+            asked = False
+            for rows in _joined(trains):
+                asked |= self._take_rows(rows)
+            for train in trains:
+                self._release(train)
             self._credit(asked)
 
-    def _take(self, train: Train) -> bool:
-        """Process packets in order; return whether one of them was a SYNC."""
-        rows, rest = train.split()
-        fresh = False
-        if len(rows):
-            fresh = self._take_rows(rows)
-        if rest:
-            fresh |= self._take_rows(np.frombuffer(rest, np.uint8)[None, :])
-        return fresh
+    def _await_trains(self) -> list[Train]:
+        """Wait for packets and return all there are; a slow receiver takes one train at a time."""
+        with self._change:
+            while not self._trains and not self._closed:
+                self._change.wait()
+            if self._closed:
+                raise ClosedError
+            if self.pause_seconds:
+                return [self._trains.popleft()]
+            trains = list(self._trains)
+            self._trains.clear()
+            return trains
 
     def _take_rows(self, rows: NDArray[np.uint8]) -> bool:
+        """Process packets of one size in order; return whether one of them was a SYNC."""
         if rows.shape[1] < DATA_START:
             self.counters.damaged += len(rows)
             return False
         words = np.ascontiguousarray(rows[:, WIRE_HEADER.size : DATA_START]).view("<u8")[:, 0]
-        headers = read_headers(words)
         self.counters.packets += len(rows)
-        if self._is_plain(headers, rows.shape[1]):
+        if self._is_plain(words, rows.shape[1]):
             self._deliver(rows[:, DATA_START : DATA_START + self._size])
             return False
-        return self._take_each(rows, headers)
+        return self._take_each(rows, read_headers(words))
 
-    def _is_plain(self, headers: Headers, size: int) -> bool:
+    def _is_plain(self, words: Words, size: int) -> bool:
         """Whether the packets are whole frames, one each, exactly the next ones."""
-        count = len(headers.kind)
         if (
             self._partial is not None
-            or self._size > MAX_DATA_BYTES
+            or self._cut.packets > 1
             or size != wire_size(self._size)
+            or not np.array_equal(words, self._next_words(len(words)))
         ):
             return False
-        steps = np.arange(count)
-        plain = (
-            headers.sound
-            & (headers.kind == PacketKind.DATA)
-            & headers.first
-            & headers.last
-            & (headers.length == self._size)
-            & (headers.position == (self._position + steps * beats(self._size)) & 0xFFFF)
-            & (headers.frame == (self._frame + steps) & 0xFFFF)
-        )
-        if not plain.all():
-            return False
-        self._position += count * beats(self._size)
-        self._frame += count
+        self._position += len(words) * self._cut.beats
+        self._frame += len(words)
         return True
+
+    def _next_words(self, count: int) -> Words:
+        """Return the headers of the next packets if nothing is lost."""
+        return self._cut.words(count, self._frame, self._position)[:, 0]
 
     def _take_each(self, rows: NDArray[np.uint8], headers: Headers) -> bool:
         fresh = False
@@ -238,7 +241,7 @@ class Receiver:
         self.counters.lost_frames += missing
         self._frame += missing
         self._report(f"{missing} frames are lost")
-        possible = self._lost_beats // FrameCut(self._size).beats + 1
+        possible = self._lost_beats // self._cut.beats + 1
         for _ in range(min(missing, possible)):
             self._deliver(np.zeros((1, self._size), np.uint8), whole=False)
         self._lost_beats = 0
@@ -252,13 +255,7 @@ class Receiver:
         prefix = self._prefix(self.row)
         if prefix is None:
             return
-        header = Header(
-            kind=PacketKind.CREDIT,
-            frame=self._frame % FRAME_MODULUS,
-            position=self._position % POSITION_MODULUS,
-            fresh=fresh,
-        )
-        credit = prefix + linkpacket.pack(header)
+        credit = prefix + control(PacketKind.CREDIT, self._frame, self._position, fresh=fresh)
         self._send(self.row, memoryview(credit), len(credit))
 
     def close(self) -> None:

@@ -9,20 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elasticdf.artifact.deployment import NetworkStream, Port
-from elasticdf.hardware import linkpacket
 from elasticdf.hardware.framing import BEAT_BYTES, MAX_DATA_BYTES
-from elasticdf.hardware.linkpacket import (
-    FRAME_MODULUS,
-    POSITION_MODULUS,
-    Header,
-    PacketKind,
-    beats,
-)
+from elasticdf.hardware.linkpacket import PacketKind, beats
 from elasticdf.runtime.emulated.cable import WIRE_HEADER
 from elasticdf.runtime.emulated.frames import Chunk, ClosedError
 from elasticdf.runtime.emulated.headers import (
     FULL_BEATS,
     FrameCut,
+    control,
+    credit_position,
     wire_size,
 )
 from elasticdf.runtime.emulated.link import LinkCounters, Prefix, SendPackets
@@ -129,12 +124,12 @@ class Transmitter:
 
     def accept(self, packet: bytes) -> None:
         """Take note of a packet that came back on the row: a credit, nothing else."""
-        found = linkpacket.unpack(packet)
-        if found is None or found[0].kind is not PacketKind.CREDIT:
+        position = credit_position(packet)
+        if position is None:
             self.counters.damaged += 1
             return
         with self._change:
-            ahead = (found[0].position - self._done) & 0xFFFF
+            ahead = (position - self._done) & 0xFFFF
             if ahead <= self._sent - self._done:
                 self._done += ahead
                 self._heard = time.monotonic()
@@ -151,13 +146,9 @@ class Transmitter:
             self._heard = time.monotonic()
             prefix = self._prefix(self.row)
             if prefix is not None:
-                header = Header(
-                    kind=PacketKind.PROBE,
-                    frame=self._frame % FRAME_MODULUS,
-                    position=self._sent % POSITION_MODULUS,
-                    first=self._between,
+                probe = prefix + control(
+                    PacketKind.PROBE, self._frame, self._sent, first=self._between
                 )
-                probe = prefix + linkpacket.pack(header)
                 self._send(self.row, memoryview(probe), len(probe))
         finally:
             self._change.release()
