@@ -24,7 +24,7 @@ from codegen.deployment import deploy
 from codegen.finn.structure import check_user_steps
 from codegen.options import BuildOptions, read_build_options
 from codegen.project.emit import ProjectOptions, project
-from codegen.segments.emit import segment_model, whole_model
+from codegen.segments.emit import board_model, whole_model
 from elasticdf import folding, frontend
 from elasticdf.artifact.deployment import Deployment
 from elasticdf.artifact.manifest import Loader
@@ -388,7 +388,7 @@ def build_emulated(
         segments = {}
         for kernel in deployment.kernels_of(deployed.id):
             report(f"board {deployed.id}: {kernel.name}")
-            segments[kernel.name] = segment_model(graph, kernel.layers)
+            segments[kernel.name] = board_model(graph, kernel.layers)
         binary = emulation_binary(
             deployment,
             deployed.id,

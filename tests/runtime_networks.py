@@ -12,7 +12,7 @@ from codegen.bundle.emulation import emulation_binary
 from codegen.bundle.host import emit_host
 from codegen.bundle.pack import package
 from codegen.deployment import deploy
-from codegen.segments.emit import segment_model, whole_model
+from codegen.segments.emit import board_model, whole_model
 from elasticdf import frontend
 from elasticdf.hardware.load import load_board
 from partitioner.plan import Mode
@@ -38,7 +38,7 @@ def build(name: str, target: str, mode: str, folder: Path, replicas: int = 1) ->
     (folder / "deployment.json").write_text(json.dumps(deployment.to_json()))
     for board in deployment.boards:
         segments = {
-            kernel.name: segment_model(graph, kernel.layers)
+            kernel.name: board_model(graph, kernel.layers)
             for kernel in deployment.kernels_of(board.id)
         }
         content = emulation_binary(deployment, board.id, segments, load_board(board.board))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.segments.fusion import Convolution, fused_convolutions
+from codegen.segments.narrow import narrow
 from elasticdf.errors import InternalError, UserError
 from elasticdf.frontend.onnx_writer import OnnxWriter
 from elasticdf.ir import Graph, Layer
@@ -53,6 +54,21 @@ def segment_model(graph: Graph, layers: Sequence[str]) -> bytes:
         [(name, *_type(graph, name)) for name in inputs],
         [(known[name], name, *_type(graph, name)) for name in outputs],
     )
+
+
+def board_model(graph: Graph, layers: Sequence[str]) -> bytes:
+    """Return the model of some layers as an emulated board runs it: see `narrow`.
+
+    Args:
+        graph: With parameter values.
+        layers: Names of the layers of the segment, in any order.
+
+    Raises:
+        UserError: A layer is unknown, or a parameter was stripped.
+    """
+    entering, _ = boundary(graph, {graph.layer(name).name for name in layers})
+    streams = {name: graph.tensors[name].datatype for name in entering}
+    return narrow(segment_model(graph, layers), streams)
 
 
 def whole_model(graph: Graph) -> bytes:

@@ -21,6 +21,7 @@ Bytes = NDArray[np.uint8]
 
 _WHOLE_BYTES = (8, 16, 32, 64)
 _PARTS_OF_A_BYTE = (2, 4)
+_SINGLE_BITS = 24
 
 
 def transfer_bytes(port: Port) -> int:
@@ -31,6 +32,14 @@ def transfer_bytes(port: Port) -> int:
 def frame_bytes(port: Port) -> int:
     """Return the bytes of one frame on the port's stream."""
     return port.transfers * transfer_bytes(port)
+
+
+def narrow_type(port: Port) -> type[np.generic]:
+    """Return the smallest of a few types that holds the values of a stream."""
+    datatype = _checked_type(port)
+    if datatype.bits > 8 or datatype.name == "FLOAT32":
+        return np.float32 if datatype.bits <= _SINGLE_BITS else np.float64
+    return np.int8 if datatype.minimum < 0 else np.uint8
 
 
 def pack(values: NDArray[Any], port: Port) -> Bytes:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from elasticdf.artifact.deployment import Kernel, Port
 from elasticdf.errors import UserError
 from elasticdf.runtime.emulated.frames import Chunk, FrameQueue
-from elasticdf.runtime.packing import frame_bytes, pack, unpack
+from elasticdf.runtime.packing import frame_bytes, narrow_type, pack, unpack
 
 MOST_FRAMES_PER_CHUNK = 1024
 CHUNK_ELEMENTS = 1 << 18
@@ -161,10 +161,10 @@ class Transfer:
 
 def run_input(port: Port, memory: Memory, sink: Sink, transfer: Transfer) -> None:
     """Stream frames from memory into the board."""
-    size, step = frame_bytes(port), chunk_frames(port)
+    size, step, kind = frame_bytes(port), chunk_frames(port), narrow_type(port)
     data = memory.view(transfer.address, transfer.frames * size).reshape(transfer.frames, size)
     for start in range(0, transfer.frames, step):
-        sink.put(unpack(data[start : start + step], port))
+        sink.put(unpack(data[start : start + step], port, kind))
 
 
 def run_output(port: Port, memory: Memory, source: FrameQueue, transfer: Transfer) -> None:

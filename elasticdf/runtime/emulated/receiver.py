@@ -32,7 +32,7 @@ from elasticdf.runtime.emulated.headers import (
 )
 from elasticdf.runtime.emulated.kernels import Sink
 from elasticdf.runtime.emulated.link import LinkCounters, Prefix, SendPackets
-from elasticdf.runtime.packing import frame_bytes, unpack
+from elasticdf.runtime.packing import frame_bytes, narrow_type, unpack
 
 _HALF = 0x8000
 """Half of the 16-bit range of positions and frame numbers: what lies behind, what ahead."""
@@ -92,6 +92,7 @@ class Receiver:
         self.counters = LinkCounters()
         self.pause_seconds = 0.0
         self._port = port
+        self._kind = narrow_type(port)
         self._size = frame_bytes(port)
         self._cut = FrameCut(self._size)
         self._target = target
@@ -247,7 +248,7 @@ class Receiver:
         self._lost_beats = 0
 
     def _deliver(self, data: NDArray[np.uint8], *, whole: bool = True) -> None:
-        self._target.put(unpack(data, self._port))
+        self._target.put(unpack(data, self._port, self._kind))
         if whole:
             self.counters.frames += len(data)
 
