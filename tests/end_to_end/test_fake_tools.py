@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -25,8 +26,10 @@ from elasticdf.artifact.deployment import Deployment
 from elasticdf.artifact.opening import open_artifact
 from elasticdf.cli import main
 from elasticdf.ir import Graph
-from elasticdf.rundir import MANIFEST, NETWORK, Provenance, sha256
+from elasticdf.rundir import DEPLOYMENT, MANIFEST, NETWORK, Provenance, sha256
 from partitioner.plan import Mode
+from tests.consistency import disagreements
+from tests.end_to_end.command_line import elasticdf
 from tests.placed import chain, diamond
 from tests.projects import emit
 from tests.truth import ROOT, needs_shared, shared
@@ -87,15 +90,19 @@ def _as_finn_makes_it(graph: Graph) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-class Project:
-    """A project on disk and the environment in which its Makefile finds the stand-ins."""
+def _write(graph: Graph, files: BuildPlan, folder: Path, network: bytes) -> None:
+    """Write the project that ``partition`` would leave."""
+    files = BuildPlan.merge((files, emit_host(graph), BuildPlan({NETWORK: network})))
+    origin = Provenance(network=graph.name, network_sha256=sha256(network), options={}, seed=0)
+    files.write(folder)
+    (folder / MANIFEST).write_bytes(origin.manifest(files))
 
-    def __init__(self, graph: Graph, files: BuildPlan, folder: Path, network: bytes) -> None:
+
+class Project:
+    """A project in ``project`` and the environment in which its Makefile finds the stand-ins."""
+
+    def __init__(self, folder: Path) -> None:
         self.folder = folder / "project"
-        files = BuildPlan.merge((files, emit_host(graph), BuildPlan({NETWORK: network})))
-        origin = Provenance(network=graph.name, network_sha256=sha256(network), options={}, seed=0)
-        files.write(self.folder)
-        (self.folder / MANIFEST).write_bytes(origin.manifest(files))
         self.log = folder / "calls.jsonl"
         self.log.touch()
         (folder / "build").mkdir()
@@ -149,7 +156,8 @@ def _project(
 ) -> tuple[Deployment, Project]:
     content = network or write_model(graph).SerializeToString(deterministic=True)
     deployment, files = emit(graph, target, mode, network=content)
-    return deployment, Project(graph, files, folder, content)
+    _write(graph, files, folder / "project", content)
+    return deployment, Project(folder)
 
 
 def test_a_finn_graph_builds_resumes_and_fails_with_its_log(
@@ -293,29 +301,48 @@ def test_forks_are_matched_by_their_branches(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("network", "target", "mode"),
     [
-        ("mobilenetv1-w4a4", "2xu280", Mode.HARDWARE),
-        ("mobilenetv1-w4a4", "2xu280", Mode.TRANSPARENT),
-        ("mobilenetv1-w4a4", "2xu280", Mode.SOFTWARE),
-        ("mobilenetv1-w4a4", "2xu280", Mode.DATA_PARALLEL),
-        ("resnet50-w1a2", "3xu280", Mode.HARDWARE),
+        ("tfc-w1a1", "1xu50", "dp"),
+        ("mobilenetv1-w4a4", "2xu280", "hw"),
+        ("mobilenetv1-w4a4", "2xu280", "tmp"),
+        ("mobilenetv1-w4a4", "2xu280", "sw"),
+        ("mobilenetv1-w4a4", "2xu280", "dp"),
+        ("resnet50-w1a2", "3xu280", "hw"),
     ],
 )
-def test_the_big_networks_build(
-    network: str,
-    target: str,
-    mode: Mode,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+def test_networks_build_from_plan_to_artifact(
+    network: str, target: str, mode: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    graph, content = _from_qonnx(network, tmp_path)
-    deployment, project = _project(graph, target, mode, tmp_path, content)
+    """What ``partition`` left is built by ``make`` alone, packed, linted; the boards agree."""
+    request = ("partition", f"zoo:{network}", "--target", target, "--mode", mode)
+    ran = elasticdf(*request, "--time-limit", "20", "-o", tmp_path / "project")
+    assert ran.code == 0, ran.err
+    project = Project(tmp_path)
+    graph = frontend.load(project.folder / NETWORK)
     (tmp_path / "finn.onnx").write_bytes(_as_finn_makes_it(graph))
     project.environment["FAKE_FINN_GRAPH"] = str(tmp_path / "finn.onnx")
+    assert disagreements(project.folder) == []
     result = project.make()
     assert result.returncode == 0, result.stderr
+    deployment = Deployment.from_json(json.loads((project.folder / DEPLOYMENT).read_text()))
     for board in deployment.boards:
         assert (project.folder / f"board{board.id}" / board.binary).is_file()
     assert project.lint(capsys)["accepted"]["elasticdf"]
+
+
+@pytest.mark.parametrize("mode", [Mode.HARDWARE, Mode.TRANSPARENT])
+def test_boards_agree_and_a_change_on_one_is_found(mode: Mode, tmp_path: Path) -> None:
+    _, files = emit(diamond(5), "3xu280", mode, replicas=2)
+    files.write(tmp_path)
+    assert disagreements(tmp_path) == []
+    path = tmp_path / "board1/network.json"
+    said = path.read_text()
+    for old, new in (('"their_port": 5', '"their_port": 6'), ("192.168.10.1", "192.168.10.3")):
+        path.write_text(said.replace(old, new, 1))
+        assert disagreements(tmp_path), (old, new)
+    path.write_text(said)
+    adapter = next(tmp_path.glob("board1/rtl/edf_rx_*.v"))
+    adapter.write_text(re.sub(r"\.TRANSFERS\((\d+)\)", r".TRANSFERS(1\1)", adapter.read_text()))
+    assert any("TRANSFERS" in fault for fault in disagreements(tmp_path))
 
 
 @needs_shared

@@ -240,10 +240,11 @@ def write_weights(model, path):
 
 
 def minimise_bit_widths(model, ends=()):
-    """Minimise widths as FINN does, with two exceptions.
+    """Minimise widths as FINN does, with three exceptions.
 
     BIPOLAR weights stay: FINN would widen them to INT2. Layers that make one of the ``ends`` keep
-    their output type, because the kernel at the other end of that stream was planned with it.
+    their output type, because the kernel at the other end of that stream was planned with it. Weights
+    that the host loads are known, they are not taken for any of their type.
     """
     from qonnx.core.datatype import DataType
     from qonnx.custom_op.registry import getCustomOp
@@ -260,8 +261,15 @@ def minimise_bit_widths(model, ends=()):
         for name in names:
             if attribute_of(node, name) is not None:
                 kept[tuple(node.output), name] = attribute_of(node, name)
+    loaded = [n for n in model.graph.node if attribute_of(n, "runtime_writeable_weights") == 1]
+    for node in loaded:
+        getCustomOp(node).set_nodeattr("runtime_writeable_weights", 0)
     model = model.transform(MinimizeWeightBitWidth())
     model = model.transform(MinimizeAccumulatorWidth())
+    loaded = {tuple(node.output) for node in loaded}
+    for node in model.graph.node:
+        if tuple(node.output) in loaded:
+            getCustomOp(node).set_nodeattr("runtime_writeable_weights", 1)
     for node in model.graph.node:
         for name in ("weightDataType", "outputDataType", "accDataType"):
             value = kept.get((tuple(node.output), name))
@@ -274,8 +282,9 @@ def minimise_bit_widths(model, ends=()):
 
 
 def attribute_of(node, name):
-    """Return a text attribute a node states, or None."""
-    return next((a.s.decode() for a in node.attribute if a.name == name), None)
+    """Return a number or text that a node states, or None."""
+    stated = (a for a in node.attribute if a.name == name)
+    return next((a.i if a.type == onnx.AttributeProto.INT else a.s.decode() for a in stated), None)
 
 
 def convert_ends(model, inputs):

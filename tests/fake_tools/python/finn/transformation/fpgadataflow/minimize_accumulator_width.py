@@ -12,8 +12,10 @@ class MinimizeAccumulatorWidth(Logged):
         if "FAKE_NARROW" not in os.environ:
             return
         for node in model.graph.node:
-            if not any(a.name == "noActivation" and a.i == 1 for a in node.attribute):
+            stated = {a.name: a.i for a in node.attribute}
+            if stated.get("noActivation") != 1:
                 continue
+            assert stated.get("runtime_writeable_weights") != 1, "FINN would take the widest case"
             op = getCustomOp(node)
             kind = op.get_nodeattr("outputDataType")
             digits = kind.lstrip("UINT")
