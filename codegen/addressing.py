@@ -20,9 +20,7 @@ from elasticdf.hardware.framing import BEAT_BYTES, MAX_PAYLOAD_BYTES
 RECEIVE_BUFFER_BYTES = 48 * 1024
 """What a port holds before it drops: 512 + 256 beats of 64 bytes (VNx's receive FIFOs)."""
 
-_FIRST_OCTET = 10
-_SOURCE_UDP_PORT = 60_000
-_TARGET_UDP_PORT = 50_000
+_LAST_HOST = 254
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +28,28 @@ class Addressing:
     """Choices that hold for the whole network.
 
     Attributes:
-        subnet: First three octets of the /24 all ports share.
+        subnet: First three octets of the /24 all ports share; the gateway is its host 1.
+        first_host: Last octet of the first port's address; the others follow.
+        mac_prefix: First five bytes of every MAC; the sixth is the last octet of the address.
+        source_port: UDP port of link 0's sender; the others follow.
+        target_port: The same of the receivers.
         rsfec: Whether forward error correction is on; switches and copper cables may ask for it.
     """
 
     subnet: str = "192.168.10"
+    first_host: int = 10
+    mac_prefix: str = "00:0a:35:ed:00"
+    source_port: int = 60_000
+    target_port: int = 50_000
     rsfec: bool = False
+
+    def ip(self, host: int) -> str:
+        """Return an address."""
+        return f"{self.subnet}.{host}"
+
+    def mac(self, host: int) -> str:
+        """Return a MAC that VNx keeps: it overwrites the last byte with the IP's last octet."""
+        return f"{self.mac_prefix}:{host:02x}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,19 +112,19 @@ def network_ports(
     """Return the ports that carry something, by board and number."""
     rows: dict[PortId, dict[int, Socket]] = defaultdict(dict)
     peers: dict[PortId, set[PortId]] = defaultdict(set)
-    octets = _octets(cluster)
+    hosts = _hosts(cluster, addressing.first_host)
     for link in links:
         source = (link.source_board, link.source_qsfp)
         target = (link.target_board, link.target_qsfp)
         ends = (
-            (source, target, link.source_row, _SOURCE_UDP_PORT, _TARGET_UDP_PORT),
-            (target, source, link.target_row, _TARGET_UDP_PORT, _SOURCE_UDP_PORT),
+            (source, target, link.source_row, addressing.source_port, addressing.target_port),
+            (target, source, link.target_row, addressing.target_port, addressing.source_port),
         )
         for here, there, row, my_base, their_base in ends:
             peers[here].add(there)
             socket = Socket(
                 row=row,
-                their_ip=f"{addressing.subnet}.{octets[there]}",
+                their_ip=addressing.ip(hosts[there]),
                 their_port=their_base + link.id,
                 my_port=my_base + link.id,
             )
@@ -120,14 +134,14 @@ def network_ports(
             board=port[0],
             qsfp=port[1],
             die=cluster.boards[port[0]].port(port[1]).die,
-            mac=_mac(octets[port]),
-            ip=f"{addressing.subnet}.{octets[port]}",
-            gateway=f"{addressing.subnet}.1",
+            mac=addressing.mac(hosts[port]),
+            ip=addressing.ip(hosts[port]),
+            gateway=addressing.ip(1),
             mask="255.255.255.0",
             rsfec=addressing.rsfec,
             sockets=tuple(socket for _, socket in sorted(rows[port].items())),
             arp=tuple(
-                (f"{addressing.subnet}.{octets[peer]}", _mac(octets[peer]))
+                (addressing.ip(hosts[peer]), addressing.mac(hosts[peer]))
                 for peer in sorted(peers[port])
             ),
         )
@@ -162,12 +176,12 @@ def _next_row(rows: Counter[PortId], port: PortId, cluster: Cluster) -> int:
     return row
 
 
-def _octets(cluster: Cluster) -> dict[PortId, int]:
+def _hosts(cluster: Cluster, first: int) -> dict[PortId, int]:
     """Number all ports of the cluster, used or not, so that addresses do not depend on the plan."""
     ports = [(i, port.number) for i, board in enumerate(cluster.boards) for port in board.ports]
-    return {port: _FIRST_OCTET + index for index, port in enumerate(ports)}
-
-
-def _mac(octet: int) -> str:
-    """Return an address that VNx keeps: it overwrites the last byte with the IP's last octet."""
-    return f"00:0a:35:ed:00:{octet:02x}"
+    if first + len(ports) - 1 > _LAST_HOST:
+        raise UserError(
+            f"target {cluster.name} has {len(ports)} network ports, from host {first} on a /24 has "
+            f"room for {_LAST_HOST + 1 - first}; use fewer boards"
+        )
+    return {port: first + index for index, port in enumerate(ports)}

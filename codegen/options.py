@@ -7,6 +7,7 @@ also what holds without a file. Refuses unknown keys and values that the tools w
 from __future__ import annotations
 
 import ipaddress
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ from elasticdf.records import decode, encode
 from elasticdf.units import parse_frequency_hz
 
 _SEPARATORS = (".", ",")
+_MAC_PREFIX = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){4}")
+_PORT_ROOM = 4096
+"""UDP ports kept for the links of a deployment, far more than sockets can serve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +33,18 @@ class NetworkTable:
 
     Attributes:
         subnet: First three octets of the /24 of all ports.
+        first_host: Last octet of the first port's address.
+        mac_prefix: First five bytes of every MAC.
+        source_port: First UDP port of senders.
+        target_port: First UDP port of receivers.
         rsfec: Whether forward error correction is on at every port.
     """
 
     subnet: str = Addressing().subnet
+    first_host: int = Addressing().first_host
+    mac_prefix: str = Addressing().mac_prefix
+    source_port: int = Addressing().source_port
+    target_port: int = Addressing().target_port
     rsfec: bool = Addressing().rsfec
 
 
@@ -75,7 +87,15 @@ class BuildOptions:
     @property
     def addressing(self) -> Addressing:
         """What the deployment needs."""
-        return Addressing(subnet=self.network.subnet, rsfec=self.network.rsfec)
+        table = self.network
+        return Addressing(
+            subnet=table.subnet,
+            first_host=table.first_host,
+            mac_prefix=table.mac_prefix,
+            source_port=table.source_port,
+            target_port=table.target_port,
+            rsfec=table.rsfec,
+        )
 
     @property
     def link(self) -> LinkOptions:
@@ -108,8 +128,12 @@ def read_build_options(content: bytes, where: str) -> BuildOptions:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{where} is not TOML: {error}") from error
     options = decode(BuildOptions, _with_defaults(document), where)
+    network = options.network
     checks: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("network, subnet", lambda: _check_subnet(options.network.subnet)),
+        ("network, subnet", lambda: _check_subnet(network.subnet)),
+        ("network, first_host", lambda: _check_between(network.first_host, 2, 254)),
+        ("network, mac_prefix", lambda: _check_mac_prefix(network.mac_prefix)),
+        ("network, source_port", lambda: _check_udp_ports(network)),
         ("vitis, separator", lambda: _check_separator(options.vitis.separator)),
         ("vitis, network_clock", lambda: parse_frequency_hz(options.vitis.network_clock)),
         ("vitis, strategy", lambda: ini(options.vitis.strategy)),
@@ -137,6 +161,29 @@ def _check_subnet(subnet: str) -> None:
         raise UserError(
             f"{subnet!r} is not the first three octets of a private network, for example "
             f"{Addressing().subnet}"
+        )
+
+
+def _check_between(value: int, lowest: int, highest: int) -> None:
+    if not lowest <= value <= highest:
+        raise UserError(f"{value} is not from {lowest} to {highest}")
+
+
+def _check_mac_prefix(prefix: str) -> None:
+    if _MAC_PREFIX.fullmatch(prefix) is None:
+        raise UserError(
+            f"{prefix!r} is not five bytes of an address of one port, for example "
+            f"{Addressing().mac_prefix}"
+        )
+
+
+def _check_udp_ports(network: NetworkTable) -> None:
+    for first in (network.source_port, network.target_port):
+        _check_between(first, 1024, 65_536 - _PORT_ROOM)
+    if abs(network.source_port - network.target_port) < _PORT_ROOM:
+        raise UserError(
+            f"source_port {network.source_port} and target_port {network.target_port} are closer "
+            f"than {_PORT_ROOM}; every link has one of each"
         )
 
 

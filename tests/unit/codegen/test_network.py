@@ -13,6 +13,7 @@ from codegen.deployment import deploy
 from codegen.network.emit import BRING_UP, network_document
 from elasticdf.artifact import network_registers
 from elasticdf.artifact.deployment import NetworkPort, Socket
+from elasticdf.errors import UserError
 from partitioner.plan import Mode
 from tests.placed import chain
 from tests.projects import cluster_of, spread
@@ -73,3 +74,13 @@ def test_the_original_two_board_set_up_can_be_said() -> None:
     # As the original did: addresses and sockets on all boards, then discovery, last board first.
     assert steps.index("sockets") < steps.index("arp_discovery") < steps.index("start")
     assert BRING_UP[steps.index("arp_discovery")]["who"] == "last board first"
+
+
+def test_more_ports_than_a_subnet_has_addresses_are_refused() -> None:
+    cluster, graph = cluster_of("2xu280"), chain(6)
+    plan = spread(graph, cluster, Mode.HARDWARE)
+    with pytest.raises(UserError) as error:
+        deploy(graph, plan, cluster, Addressing(first_host=252))
+    assert str(error.value) == (
+        "target 2xu280 has 4 network ports, from host 252 on a /24 has room for 3; use fewer boards"
+    )

@@ -9,12 +9,17 @@ import pytest
 
 from codegen.options import BuildOptions, read_build_options
 from elasticdf.errors import UserError
+from tests.consistency import disagreements
 from tests.end_to_end.command_line import elasticdf
 
 FILE = b"""
 [network]
 subnet = "10.1.2"
 rsfec = true
+first_host = 100
+mac_prefix = "02:00:00:00:01"
+source_port = 20000
+target_port = 30000
 
 [vitis]
 separator = ","
@@ -39,6 +44,10 @@ def test_an_empty_file_changes_nothing() -> None:
         ("[network]\nsubnets = 'x'", "options.toml, network: key 'subnets' is not known; did you"),
         ("[network]\nsubnet = '8.8.8'", "options.toml, network, subnet: '8.8.8' is not the first"),
         ("[network]\nsubnet = '10.1.2.3'", "options.toml, network, subnet: '10.1.2.3' is not the"),
+        ("[network]\nfirst_host = 1", "options.toml, network, first_host: 1 is not from 2 to 254"),
+        ("[network]\nmac_prefix = '01:02:03:04:05'", "options.toml, network, mac_prefix: '01:02:0"),
+        ("[network]\nsource_port = 80", "options.toml, network, source_port: 80 is not from 1024"),
+        ("[network]\nsource_port = 50001", "options.toml, network, source_port: source_port 50001"),
         ("[network]\nrsfec = 1", "options.toml, network, rsfec is 1, true or false is needed"),
         ("[vitis]\nseparator = ';'", "options.toml, vitis, separator: ';' separates nothing for"),
         ("[vitis]\nnetwork_clock = '3'", "options.toml, vitis, network_clock: frequency '3' is no"),
@@ -63,7 +72,10 @@ def test_partition_takes_release_and_options(tmp_path: Path) -> None:
     ran = elasticdf(*request, "--fps", "1000", "-o", project, *choices)
     assert ran.code == 0, ran.err
     network = json.loads((project / "board1/network.json").read_text())
-    assert [(p["ip"], p["rsfec"]) for p in network["ports"]] == [("10.1.2.12", True)]
+    (port,) = network["ports"]
+    assert (port["ip"], port["mac"], port["rsfec"]) == ("10.1.2.102", "02:00:00:00:01:66", True)
+    assert [(s["my_port"], s["their_port"]) for s in port["sockets"]] == [(30000, 20000)]
+    assert disagreements(project) == []
     link = (project / "board1/link.cfg").read_text()
     assert "platform=xilinx_u280_xdma_201920_3\n" in link
     assert "prop=run.impl_1.strategy=Congestion_SpreadLogic_high\n" in link
@@ -71,7 +83,7 @@ def test_partition_takes_release_and_options(tmp_path: Path) -> None:
     assert "FIFO_DEPTHS = 'given'" in (project / "board0/build.py").read_text()
     manifest = json.loads((project / "manifest.json").read_text())
     assert manifest["options"]["tool"] == "2021.2"
-    assert manifest["options"]["build_options"]["network"] == {"subnet": "10.1.2", "rsfec": True}
+    assert manifest["options"]["build_options"]["network"]["subnet"] == "10.1.2"
 
 
 def test_a_release_without_a_shell_is_refused_before_any_work(tmp_path: Path) -> None:
