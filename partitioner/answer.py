@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from math import inf
 
 from elasticdf.hardware.cluster import Cluster
 from elasticdf.ir import RESOURCE_NAMES
@@ -31,58 +32,68 @@ from partitioner.plan import (
 )
 from partitioner.problem import Problem
 from partitioner.request import Request
-from partitioner.solution import Hop, Placement
+from partitioner.solution import Hop, Placement, proof_from_below
+from partitioner.space import Found
 from partitioner.verify import Loads, check, copies, stops
 
 
 def assemble(
-    request: Request,
-    cluster: Cluster,
-    problem: Problem,
-    placement: Placement,
-    choices: Choices,
-    *,
-    interval_cycles: int,
-    certificate: Certificate,
+    request: Request, cluster: Cluster, found: Found, *, throughput: Proof, crossing_cost: Proof
 ) -> Plan:
-    """Return the plan a placement means.
+    """Return the plan a placement means, with its certificate.
 
     Args:
         request: What was asked.
         cluster: The boards.
-        problem: What was solved.
-        placement: Its answer.
-        choices: Per layer, what the options mean.
-        interval_cycles: Cycles between two frames of the slowest replica.
-        certificate: What is proven.
+        found: A placement and what it solves.
+        throughput: What is proven about frames per second.
+        crossing_cost: What is proven about crossings.
     """
+    draft = _draft(request, cluster, found)
+    seconds, how = latency_of(request.graph, draft)
+    latency = None
+    if found.least_latency is not None:
+        latency = proof_from_below(float(seconds), found.least_latency / request.clock_hz)
+    return replace(
+        draft,
+        latency_seconds=float(seconds),
+        certificate=_certificate(request, throughput, crossing_cost, latency),
+        notes=_notes(request, found.problem, found.placement, found.choices, how),
+    )
+
+
+def latency_cycles(request: Request, cluster: Cluster, found: Found) -> int:
+    """Return the cycles one frame takes through a placement."""
+    seconds, _ = latency_of(request.graph, _draft(request, cluster, found))
+    return int(seconds * request.clock_hz)
+
+
+def _draft(request: Request, cluster: Cluster, found: Found) -> Plan:
+    """Return the plan without its latency and with nothing proven."""
+    problem, placement, choices = found.problem, found.placement, found.choices
+    interval = found.interval_cycles
     loads = check(problem, placement)
-    crossings = tuple(_crossings(request, problem, placement, choices))
-    found = Plan(
+    rate = float(Fraction(problem.replicas * request.clock_hz, interval))
+    nothing = Proof(value=rate, bound=inf, gap=1.0)
+    return Plan(
         network=request.graph.name,
         mode=request.mode,
         clock_hz=request.clock_hz,
         replicas=problem.replicas,
-        interval_cycles=interval_cycles,
-        frames_per_second=float(Fraction(problem.replicas * request.clock_hz, interval_cycles)),
+        interval_cycles=interval,
+        frames_per_second=rate,
         latency_seconds=0.0,
         cluster=cluster.name,
         boards=tuple(
             PlannedBoard(id=i, board=b.name, dies=tuple(d.name for d in b.dies))
             for i, b in enumerate(cluster.boards)
         ),
-        links=tuple(_links(request, problem, placement, choices, interval_cycles)),
-        certificate=certificate,
+        links=tuple(_links(request, problem, placement, choices, interval)),
+        certificate=_certificate(request, nothing, proof_from_below(loads.cost, 0.0), None),
         assignments=tuple(_assignments(problem, placement, choices)),
-        crossings=crossings,
+        crossings=tuple(_crossings(request, problem, placement, choices)),
         utilisation=tuple(_utilisation(problem, loads)),
         costs=request.costs,
-    )
-    latency, how = latency_of(request.graph, found)
-    return replace(
-        found,
-        latency_seconds=float(latency),
-        notes=_notes(request, problem, placement, choices, how),
     )
 
 
@@ -215,24 +226,22 @@ def _notes(
     return tuple(notes)
 
 
-def certificate(
-    *,
-    solver: str,
-    seed: int,
-    throughput: Proof,
-    crossing_cost: Proof,
+def _certificate(
+    request: Request, throughput: Proof, crossing_cost: Proof, latency: Proof | None
 ) -> Certificate:
-    """Return the certificate; optimal only if both proofs are closed.
+    """Return the certificate; optimal only if the proofs of what was asked for are closed.
 
     Its seconds are 0: two runs of one request give the same plan byte for byte, so wall time is
     told on the terminal and in the run's manifest instead.
     """
-    closed = max(throughput.gap, crossing_cost.gap) <= 1e-6
+    first = throughput if latency is None else latency
+    closed = max(first.gap, crossing_cost.gap) <= 1e-6
     return Certificate(
         outcome=Outcome.OPTIMAL if closed else Outcome.FEASIBLE,
         seconds=0.0,
-        solver=solver,
-        seed=seed,
+        solver=request.options.label,
+        seed=request.options.seed,
         throughput=throughput,
         crossing_cost=crossing_cost,
+        latency=latency,
     )

@@ -22,7 +22,7 @@ from partitioner.request import Request
 Choices = tuple[tuple[Choice, ...], ...]
 """Per layer of the graph, its choices."""
 
-_FOLDING = ("PE", "SIMD", "parallel_window")
+FOLDING_ATTRIBUTES = ("PE", "SIMD", "parallel_window")
 """Attributes every assignment states, whether they were changed or not."""
 
 
@@ -99,7 +99,7 @@ class ChoiceTable:
 
     def _choice(self, layer: Layer, option: folding.LayerOption, part: FpgaPart) -> Choice:
         stated: dict[str, AttributeValue] = {
-            name: layer.attributes[name] for name in _FOLDING if name in layer.attributes
+            name: layer.attributes[name] for name in FOLDING_ATTRIBUTES if name in layer.attributes
         }
         return Choice(
             attributes={**stated, **option.attributes},

@@ -70,6 +70,7 @@ class Certificate:
         seed: Random seed given to the solver.
         throughput: Frames per second of the whole system; the bound is from above.
         crossing_cost: Sum over crossings (die 1, board 10); the bound is from below.
+        latency: Seconds of one frame, the bound from below; None unless it was to be the lowest.
     """
 
     outcome: Outcome
@@ -78,9 +79,11 @@ class Certificate:
     seed: int
     throughput: Proof
     crossing_cost: Proof
+    latency: Proof | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
+        latency = {} if self.latency is None else {"latency": self.latency.to_json()}
         return {
             "outcome": self.outcome.value,
             "seconds": self.seconds,
@@ -88,6 +91,7 @@ class Certificate:
             "seed": self.seed,
             "throughput": self.throughput.to_json(),
             "crossing_cost": self.crossing_cost.to_json(),
+            **latency,
         }
 
 

@@ -18,7 +18,8 @@ from partitioner import answer, exact, verdict
 from partitioner.clock import Clock
 from partitioner.plan import Plan
 from partitioner.problem import Problem
-from partitioner.request import Request
+from partitioner.quickest import quickest, with_more_copies
+from partitioner.request import Objective, Request
 from partitioner.solution import proof_from_above, proof_from_below
 from partitioner.space import Found, Space
 from partitioner.verify import check
@@ -72,11 +73,35 @@ def _required(space: Space) -> tuple[Found, float]:
 
 
 def _goal(space: Space) -> tuple[Found, float] | None:
-    """Return the fastest placement, or the cheapest that reaches the request's frame rate."""
+    """Return the fastest placement, or the cheapest that reaches the request's frame rate.
+
+    Where latency counts first, the one with the lowest latency instead.
+    """
+    if space.request.objective is Objective.LATENCY:
+        return _soonest(space)
     if space.request.fps is None:
         return _fastest(space)
     found = _cheapest(space, space.request.fps)
     return None if found is None else (found, found.rate())
+
+
+def _soonest(space: Space) -> tuple[Found, float] | None:
+    """Return the placement with the lowest latency, with as many copies as that leaves room for."""
+    request, targets = space.request, space.table.targets
+    if request.fps is not None:
+        for replicas in space.replica_numbers():
+            slowest = bisect_right(targets, replicas * request.clock_hz / request.fps) - 1
+            found = quickest(space, replicas, slowest) if slowest >= space.fastest else None
+            if found is not None:
+                return found, found.rate()
+        return None
+    found = quickest(space, request.replicas or 1, len(targets) - 1)
+    if found is None:
+        return None
+    if request.replicas is None:
+        found = with_more_copies(space, found)
+    limits = (replicas / targets[low] for replicas, low in space.candidates())
+    return found, max(limits, default=found.rate())
 
 
 def _cheapest(space: Space, fps: float) -> Found | None:
@@ -134,18 +159,9 @@ def _assemble(space: Space, found: Found, rate_bound: float) -> Plan:
     return answer.assemble(
         request,
         space.cluster,
-        found.problem,
-        placement,
-        found.choices,
-        interval_cycles=found.interval_cycles,
-        certificate=answer.certificate(
-            solver=request.options.label,
-            seed=request.options.seed,
-            throughput=proof_from_above(
-                found.rate() * request.clock_hz, rate_bound * request.clock_hz
-            ),
-            crossing_cost=solution.cost or proof_from_below(cost, 0.0),
-        ),
+        replace(found, placement=placement),
+        throughput=proof_from_above(found.rate() * request.clock_hz, rate_bound * request.clock_hz),
+        crossing_cost=solution.cost or proof_from_below(cost, 0.0),
     )
 
 

@@ -46,13 +46,23 @@ _SECONDS_PER_LAYER = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A verified placement at an interval."""
+    """A verified placement at an interval.
+
+    Attributes:
+        problem: What it solves.
+        placement: Where everything sits.
+        choices: Per layer, what the options mean.
+        interval_cycles: Cycles between two frames of the slowest replica.
+        replicas: Copies.
+        least_latency: Cycles that no placement's latency undercuts, where that was asked for.
+    """
 
     problem: Problem
     placement: Placement
     choices: Choices
     interval_cycles: int
     replicas: int
+    least_latency: float | None = None
 
     def rate(self) -> float:
         """Return frames per cycle of the whole system."""

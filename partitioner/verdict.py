@@ -24,7 +24,7 @@ from partitioner.explain import Explanation
 from partitioner.formulation import Formulation
 from partitioner.plan import PlannedBoard, infeasible_document
 from partitioner.problem import Problem
-from partitioner.request import Request
+from partitioner.request import Objective, Request
 from partitioner.solver import Status
 from partitioner.space import Found, Space
 
@@ -37,6 +37,7 @@ _PROOF_SECONDS = 20.0
 
 def of(space: Space, goal: Goal) -> ElasticDFError:
     """Return the error that says why there is no plan, and whether that is proven."""
+    space = replace(space, request=replace(space.request, objective=Objective.THROUGHPUT))
     request = space.request
     cause = _instant(space)
     if cause is None:

@@ -1,0 +1,228 @@
+"""The lowest latency: foldings picked by a linear model, placed, simulated, and picked again.
+
+The model's bound holds for every placement; what it picks is simulated alone for the exact bound of
+that pick, then placed and simulated in place. Picks that were tried are excluded, so on a small
+network the search ends with a proof. Where the model is large it is solved without its integers,
+and gives up room until a pick finds a place. Refuses to trade latency for anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from math import inf
+
+import numpy as np
+
+from elasticdf.simulation import frame_latency
+from elasticdf.simulation.curve import least_latency
+from partitioner import answer
+from partitioner.bounds import least_controller, pooled_loads
+from partitioner.clock import Clock
+from partitioner.menu import Menu, menu
+from partitioner.packing import Loads
+from partitioner.plan import Mode
+from partitioner.problem import Problem
+from partitioner.solver import Answer, Status
+from partitioner.space import Found, Space
+from partitioner.wavefront import Pick, Wavefront
+
+_SECONDS_PER_CYCLE = 1e-7
+"""Nominal work of simulating a frame, by its latency."""
+
+_SHARE_OF_TIME = 0.7
+"""Of the time left, for finding foldings; the rest is for the crossings of what was found."""
+
+_WHOLE_SIZE = 400
+"""Foldings of all layers up to which the model is solved with its integers."""
+
+_MODEL_SECONDS = 20.0
+"""Time for one model."""
+
+_MOST_PICKS = 150
+"""Picks tried on a small network."""
+
+_ROOMS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5)
+"""Shares of all regions' room that a pick may take, until one finds a place."""
+
+
+def quickest(space: Space, replicas: int, slowest: int) -> Found | None:
+    """Return the placement with the lowest latency found, with the proven limit on it.
+
+    Args:
+        space: A request on a cluster.
+        replicas: Copies.
+        slowest: Index of the longest target an interval may have.
+
+    Returns:
+        None if nothing was found.
+    """
+    even = _even(space, replicas, slowest)
+    if even is None:
+        return None
+    search = _Search(space, replicas, even, space.clock.part(_SHARE_OF_TIME), slowest)
+    search.run()
+    return replace(search.best, least_latency=min(search.bound, search.latency))
+
+
+def with_more_copies(space: Space, found: Found) -> Found:
+    """Return the placement with as many more copies as keep its latency and find a place."""
+    latency, choices = latency_cycles(space, found), found.choices
+    low, high = found.replicas, space.replica_numbers()[-1] + 1
+    step = found.replicas
+    while high - low > 1 and space.clock.left() > 0:
+        middle = min(low + step, high - 1)
+        more = space.laid(choices, found.interval_cycles, middle)
+        if more is not None and latency_cycles(space, more) <= latency:
+            found, low, step = replace(more, least_latency=found.least_latency), middle, 2 * step
+        else:
+            high, step = middle, max(1, (middle - low) // 2)
+    return found
+
+
+def latency_cycles(space: Space, found: Found) -> int:
+    """Return the latency of a placement in cycles."""
+    return answer.latency_cycles(space.request, space.cluster, found)
+
+
+def _even(space: Space, replicas: int, slowest: int) -> Found | None:
+    """Return the placement with all layers as fast as one interval allows."""
+    found = space.place(slowest, replicas)
+    low, high = space.fastest, slowest
+    while found is not None and low < high and space.clock.left() > 0:
+        middle = (low + high) // 2
+        attempt = space.place(middle, replicas)
+        found, low, high = (attempt, low, middle) if attempt else (found, middle + 1, high)
+    return found
+
+
+@dataclass(slots=True)
+class _Search:
+    """The search for better foldings than one interval's.
+
+    Attributes:
+        space: A request on a cluster.
+        replicas: Copies.
+        best: The placement with the lowest latency so far.
+        clock: Time left.
+        slowest: Index of the longest target an interval may have.
+        latency: Of the best, in cycles.
+        bound: Cycles no placement undercuts, as far as that is known.
+    """
+
+    space: Space
+    replicas: int
+    best: Found
+    clock: Clock
+    slowest: int
+    latency: int = field(init=False)
+    bound: float = 0.0
+    _menu: Menu = field(init=False)
+    _loads: Loads = field(init=False)
+    _tried: dict[Pick, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.latency = latency_cycles(self.space, self.best)
+        targets = self.space.table.targets
+        last = max(t for t in range(self.slowest + 1) if t == 0 or targets[t] <= self.latency)
+        self._menu = menu(self.space.table, self.space.fastest, max(last, self.space.fastest))
+        self._loads = self._pooled()
+
+    def run(self) -> None:
+        """Improve the best and raise the bound until time or picks run out."""
+        if self._menu.size <= _WHOLE_SIZE:
+            self._try_all()
+        for room in _ROOMS:
+            if self.clock.left() <= 0 or self._closed or self._try(room):
+                return
+
+    @property
+    def _closed(self) -> bool:
+        return self.bound >= self.latency
+
+    def _try_all(self) -> None:
+        """Try the model's picks by rising bound until no other can be better."""
+        for _ in range(_MOST_PICKS):
+            model, answer = self._solve(1.0, relaxed=False)
+            if answer.status is Status.INFEASIBLE:
+                self.bound = self._excluded
+                return
+            self.bound = max(self.bound, min(self._excluded, self._lower(model, answer)))
+            if answer.values is None or self._lower(model, answer) >= self.latency:
+                return
+            self._lay(model.pick(answer))
+            if self.clock.left() <= 0:
+                return
+
+    def _try(self, room: float) -> bool:
+        """Try the pick of the model without its integers; return whether it found a place."""
+        model, answer = self._solve(room, relaxed=True)
+        if room == 1.0:
+            self.bound = max(self.bound, self._lower(model, answer))
+        if answer.values is None:
+            return False
+        pick = model.pick(answer)
+        return pick not in self._tried and self._lay(pick)
+
+    @property
+    def _excluded(self) -> float:
+        """The least latency that a pick which was tried may have in its best place."""
+        return min(self._tried.values(), default=inf)
+
+    def _lower(self, model: Wavefront, answer: Answer) -> float:
+        return model.cycles(answer.bound) - 1e-3 if answer.bound > 0 else 0.0
+
+    def _solve(self, room: float, *, relaxed: bool) -> tuple[Wavefront, Answer]:
+        model = Wavefront(
+            menu=self._menu,
+            loads=self._loads,
+            room=room / self.replicas,
+            unit=max(self.latency / 1000, 1.0),
+            taken=() if relaxed else tuple(self._tried),
+        )
+        seconds = min(_MODEL_SECONDS, self.clock.left())
+        options = self.space.request.options
+        return model, model.model.solve(options, seconds=seconds, relaxed=relaxed)
+
+    def _lay(self, pick: Pick) -> bool:
+        """Place a pick and keep it if it is the best; return whether it found a place."""
+        folds = [row[f] for row, f in zip(self._menu.folds, pick, strict=True)]
+        graph = self._menu.graph
+        built = graph.with_layers(
+            layer.with_attributes(fold.choices[0].attributes)
+            for layer, fold in zip(graph.layers, folds, strict=True)
+        )
+        self._tried[pick] = least_latency(built)
+        if self._tried[pick] >= self.latency:
+            return False
+        self._tried[pick] = frame_latency(built)
+        self.clock.charge(_SECONDS_PER_CYCLE * self._tried[pick])
+        if self._tried[pick] >= self.latency:
+            return False
+        interval = max(fold.cycles for fold in folds)
+        found = self.space.laid(tuple(fold.choices for fold in folds), interval, self.replicas)
+        if found is None:
+            return False
+        latency = latency_cycles(self.space, found)
+        if latency < self.latency:
+            self.best, self.latency = found, latency
+        return True
+
+    def _pooled(self) -> Loads:
+        """Return each choice's share of every limit of all regions, or of the one whole board."""
+        choices = tuple(
+            tuple(choice for fold in row for choice in fold.choices) for row in self._menu.folds
+        )
+        interval = max(choice.cycles for row in choices for choice in row)
+        problem = self.space.problem(choices, interval, self.replicas)
+        regions = self._regions(problem)
+        loads = pooled_loads(problem, regions, taken=least_controller(problem, regions))
+        most = max(len(row) for row in choices)
+        blocks = [loads[:, start : start + most] for start in range(0, loads.shape[1], most)]
+        return np.asarray(np.min(blocks, axis=0))
+
+    def _regions(self, problem: Problem) -> tuple[int, ...]:
+        boards = self.space.cluster.boards
+        whole = self.space.request.mode is Mode.DATA_PARALLEL and self.replicas == 1
+        if not whole or len({board.name for board in boards}) > 1:
+            return problem.places
+        return problem.regions_of(0)
