@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from codegen.addressing import Addressing, Hop, connect, network_ports
 from codegen.bundle.emulation import emulation_binary
 from codegen.bundle.pack import Labels, package
 from elasticdf.artifact.deployment import (
@@ -20,17 +21,13 @@ from elasticdf.artifact.deployment import (
     Direction,
     HostStream,
     Kernel,
-    NetworkPort,
-    NetworkStream,
     Port,
-    Socket,
 )
+from elasticdf.hardware import Cluster
 from elasticdf.hardware.load import load_board
 from elasticdf.ir import DataType
 
 BOARD = "u280"
-IP = "192.168.10.{}"
-MAC = "00:0a:35:00:00:{:02x}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +100,8 @@ class Sample:
             [self.kernel(replica, stage) for stage in range(self.stages)]
             for replica in range(self.replicas)
         ]
-        links: list[NetworkStream] = []
+        hops: list[Hop] = []
         streams: list[HostStream] = []
-        rows: dict[int, list[Socket]] = {board: [] for board in range(self.boards)}
         for chain in chains:
             if self.mode == "sw":
                 for step, kernel in enumerate(chain):
@@ -115,7 +111,11 @@ class Sample:
             streams.append(self.host(chain[0], Direction.IN))
             streams.append(self.host(chain[-1], Direction.OUT))
             for source, target in pairwise(chain):
-                links.append(self.link(len(links), source, target, rows))
+                hops.append(self.hop(source, target))
+        cluster = Cluster(name="tests", boards=(load_board(BOARD),) * self.boards)
+        links = tuple(
+            replace(link, window_bytes=self.window_bytes) for link in connect(hops, cluster)
+        )
         return Deployment(
             network="tiny",
             mode=self.mode,
@@ -124,38 +124,19 @@ class Sample:
             boards=tuple(_board(index) for index in range(self.boards)),
             kernels=tuple(kernel for chain in chains for kernel in chain),
             local=(),
-            links=tuple(links),
+            links=links,
             host=tuple(streams),
-            ports=_ports(rows) if links else (),
+            ports=network_ports(links, cluster, Addressing()),
             plan_digest="ab" * 32,
         )
 
-    def link(
-        self, number: int, source: Kernel, target: Kernel, rows: dict[int, list[Socket]]
-    ) -> NetworkStream:
-        mine, theirs = 60000 + 2 * number, 60001 + 2 * number
-        ends = (len(rows[source.board]), len(rows[target.board]))
-        rows[source.board].append(
-            Socket(
-                row=ends[0], their_ip=IP.format(10 + target.board), their_port=theirs, my_port=mine
-            )
-        )
-        rows[target.board].append(
-            Socket(
-                row=ends[1], their_ip=IP.format(10 + source.board), their_port=mine, my_port=theirs
-            )
-        )
-        return NetworkStream(
-            id=number,
+    def hop(self, source: Kernel, target: Kernel) -> Hop:
+        return Hop(
             source=(source.name, "m_axis_0"),
             target=(target.name, "s_axis_0"),
-            source_board=source.board,
-            source_qsfp=1,
-            source_row=ends[0],
-            target_board=target.board,
-            target_qsfp=1,
-            target_row=ends[1],
-            window_bytes=self.window_bytes,
+            origin=(source.board, 1),
+            destination=(target.board, 1),
+            frame_bytes=self.width,
         )
 
     def weights(self, stage: int) -> NDArray[np.float32]:
@@ -226,22 +207,4 @@ def _board(index: int) -> DeployedBoard:
         shell=board.shell.name,
         shell_version=board.shell.version,
         binary=f"board{index}.xclbin",
-    )
-
-
-def _ports(rows: dict[int, list[Socket]]) -> tuple[NetworkPort, ...]:
-    return tuple(
-        NetworkPort(
-            board=board,
-            qsfp=1,
-            die="SLR2",
-            mac=MAC.format(board),
-            ip=IP.format(10 + board),
-            gateway=IP.format(1),
-            mask="255.255.255.0",
-            rsfec=False,
-            sockets=tuple(sockets),
-            arp=tuple((IP.format(10 + peer), MAC.format(peer)) for peer in rows if peer != board),
-        )
-        for board, sockets in rows.items()
     )

@@ -80,17 +80,17 @@ def test_the_network_is_set_up_in_the_registers(
         units = [ip.compute_unit for ip in opened.binaries[1].xclbin.ips]
         layer, mac = units.index("networklayer_1"), units.index("cmac_1")
         words = {key[2]: value for key, value in library.words.items() if key[:2] == (1, layer)}
-    assert words[CURRENT["ip_address"]] == 0xC0A80A0B
-    assert words[CURRENT["mac_address"]] == 0x35000001
+    assert words[CURRENT["ip_address"]] == 0xC0A80A0D
+    assert words[CURRENT["mac_address"]] == 0x35ED000D
     assert words[CURRENT["mac_address"] + 4] == 0x000A
-    assert words[CURRENT["udp_theirIP_offset"]] == 0xC0A80A0A
+    assert words[CURRENT["udp_theirIP_offset"]] == 0xC0A80A0B
     assert words[CURRENT["udp_theirPort_offset"]] == 60000
-    assert words[CURRENT["udp_myPort_offset"]] == 60001
+    assert words[CURRENT["udp_myPort_offset"]] == 50000
     assert [words[CURRENT["udp_valid_offset"] + 8 * row] for row in range(16)] == [1] + [0] * 15
-    assert words[CURRENT["arp_ip_addr_offset"] + 4 * 10] == 0x0A0AA8C0
-    assert words[CURRENT["arp_mac_addr_offset"] + 8 * 10] == 0x00350A00
-    assert words[CURRENT["arp_mac_addr_offset"] + 8 * 10 + 4] == 0x0000
-    assert words[CURRENT["arp_valid_offset"] + 4 * 2] == 1 << 16
+    assert words[CURRENT["arp_ip_addr_offset"] + 4 * 11] == 0x0B0AA8C0
+    assert words[CURRENT["arp_mac_addr_offset"] + 8 * 11] == 0xED350A00
+    assert words[CURRENT["arp_mac_addr_offset"] + 8 * 11 + 4] == 0x0B00
+    assert words[CURRENT["arp_valid_offset"] + 4 * 2] == 1 << 24
     assert library.words[1, mac, MAC["reset"]] == 0
 
 
