@@ -20,6 +20,7 @@ from codegen.build_plan import BuildPlan, write_atomically
 from codegen.bundle import pack
 from codegen.bundle.emulation import emulation_binary
 from codegen.bundle.host import emit_host
+from codegen.bundle.loaders import for_loader, target_for
 from codegen.deployment import deploy
 from codegen.finn.structure import check_user_steps
 from codegen.options import BuildOptions, read_build_options
@@ -194,6 +195,7 @@ class PartitionOptions:
     finn_steps: Path | None = None
     tool: str | None = None
     build_options: Path | None = None
+    loader: Loader = Loader.ELASTICDF
 
     def to_json(self) -> dict[str, Any]:
         """Return what decides the plan, without the folders of this machine."""
@@ -258,7 +260,7 @@ def partition(options: PartitionOptions, report: Report) -> Partitioned:
         InfeasibleError: Proven impossible; ``plan.json`` with the explanation is left behind.
         TimeLimitError: No answer in time.
     """
-    target = parse_target(options.target)
+    target = target_for(options.target, options.loader, options.mode)
     report(f"reading {options.model}")
     profile = load_profile(options.costs)
     _check_tool(target, options.tool)
@@ -282,7 +284,10 @@ def partition(options: PartitionOptions, report: Report) -> Partitioned:
         finn_steps=steps,
         fifo_depths=building.finn.fifo_depths,
     )
-    deployment = deploy(network.graph, plan, cluster, building.addressing, tool=options.tool)
+    deployment = for_loader(
+        deploy(network.graph, plan, cluster, building.addressing, tool=options.tool),
+        options.loader,
+    )
     files = BuildPlan.merge(
         (
             project(network.graph, plan, cluster, deployment, network.model, emission),
@@ -365,14 +370,15 @@ def _leave_verdict(folder: Path, error: InfeasibleError) -> None:
 
 
 def build_emulated(
-    directory: Path, report: Report, loader: str = Loader.ELASTICDF.value
+    directory: Path, report: Report, loader: Loader | None = None
 ) -> tuple[Path, ...]:
     """Write the emulation binary of every board of a project and return their paths.
 
     Args:
         directory: Of the project.
         report: Takes what is being done.
-        loader: Who will set up the network layer, which decides where its registers are.
+        loader: Who will set up the network layer, which decides where its registers are; None
+            for the one the project was partitioned for.
 
     Raises:
         UserError: The folder is no project, or its network lacks weights.
@@ -383,6 +389,7 @@ def build_emulated(
     )
     report(f"reading {deployment.network}")
     graph = _project_graph(directory)
+    meant = loader or _project_loader(directory)
     paths = []
     for deployed in deployment.boards:
         segments = {}
@@ -394,12 +401,18 @@ def build_emulated(
             deployed.id,
             segments,
             load_board(deployed.board),
-            network_release="original" if loader == Loader.ORIGINAL else "current",
+            network_release="original" if meant is Loader.ORIGINAL else "current",
         )
         path = directory / f"board{deployed.id}" / deployed.binary
         _write(path, binary)
         paths.append(path)
     return tuple(paths)
+
+
+def _project_loader(directory: Path) -> Loader:
+    """Return the loader a project was partitioned for."""
+    options = read_json(directory / MANIFEST).get("options", {})
+    return Loader(options.get("loader", Loader.ELASTICDF))
 
 
 def _project_graph(directory: Path) -> Graph:
@@ -418,11 +431,11 @@ def _write(path: Path, content: bytes) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageOptions:
-    """A request for an artifact; None takes the packer's default."""
+    """A request for an artifact; None takes the packer's default, or the project's loader."""
 
     directory: Path
     output: Path | None = None
-    loader: str = Loader.ELASTICDF.value
+    loader: Loader | None = None
     bitstream_id: str | None = None
     version: str | None = None
 
@@ -438,7 +451,10 @@ def package(options: PackageOptions) -> pack.Packaged:
     if options.bitstream_id is not None:
         labels = pack.Labels(bitstream_id=options.bitstream_id, version=options.version)
     return pack.package(
-        options.directory, options.output, loader=Loader(options.loader), labels=labels
+        options.directory,
+        options.output,
+        loader=options.loader or _project_loader(options.directory),
+        labels=labels,
     )
 
 

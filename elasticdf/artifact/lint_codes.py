@@ -134,7 +134,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         ),
         "network-port": _error(
             "the original loader opens cmac_1 only; it skips the network and reports success",
-            "use network port 1 on both boards, or package with --loader elasticdf",
+            "partition with --loader original, or package with --loader elasticdf",
             Loader.ORIGINAL,
         ),
         "network-unasked": _error(

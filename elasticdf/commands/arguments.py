@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from elasticdf.artifact.manifest import Loader
 from elasticdf.errors import UserError
 from elasticdf.ir import RESOURCE_NAMES
 from elasticdf.units import parse_frequency_hz
@@ -41,6 +42,20 @@ def add_solver(parser: ArgumentParser) -> None:
     parser.add_argument("--solver", choices=("highs", "cbc"), default="highs")
     parser.add_argument("--time-limit", type=positive_seconds, default=60.0, metavar="SECONDS")
     parser.add_argument("--seed", type=whole_number, default=0, metavar="N")
+
+
+def add_loader(parser: ArgumentParser, default: str) -> None:
+    """Add --loader; the help names what happens without it."""
+    parser.add_argument(
+        "--loader",
+        choices=[loader.value for loader in Loader],
+        help=f"who will load the artifact (default {default})",
+    )
+
+
+def loader_of(options: Namespace) -> Loader | None:
+    """Return what --loader says, or None."""
+    return None if options.loader is None else Loader(options.loader)
 
 
 def as_argument(read: Callable[[str], _Value]) -> Callable[[str], _Value]:

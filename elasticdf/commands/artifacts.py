@@ -8,7 +8,7 @@ from pathlib import Path
 from elasticdf.artifact.inspect import inspect
 from elasticdf.artifact.install import install, installed, remove
 from elasticdf.artifact.lint import lint
-from elasticdf.artifact.manifest import Loader
+from elasticdf.commands.arguments import add_loader, loader_of
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.progress import Report
 
@@ -25,15 +25,12 @@ def _inspect(options: Namespace, report: Report) -> CommandResult:
 
 def _lint_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
-    parser.add_argument(
-        "--loader", choices=("elasticdf", "original"), help="default: the one it was packed for"
-    )
+    add_loader(parser, "the one it was packed for")
 
 
 def _lint(options: Namespace, report: Report) -> CommandResult:
     report("reading")
-    loader = None if options.loader is None else Loader(options.loader)
-    findings = lint(options.artifact, loader)
+    findings = lint(options.artifact, loader_of(options))
     return CommandResult(
         document=findings.to_json(),
         text=findings.to_text(),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from elasticdf import flow
 from elasticdf.artifact.oci import export_oci, import_oci
+from elasticdf.commands.arguments import add_loader, loader_of
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.errors import UserError
 from elasticdf.progress import Report
@@ -15,7 +16,7 @@ from elasticdf.progress import Report
 def _build_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("directory", type=Path, metavar="DIR")
     parser.add_argument("--emulate", action="store_true", help="binaries for emulated boards")
-    parser.add_argument("--loader", choices=("elasticdf", "original"), default="elasticdf")
+    add_loader(parser, "the one it was partitioned for")
 
 
 def _build(options: Namespace, report: Report) -> CommandResult:
@@ -24,7 +25,7 @@ def _build(options: Namespace, report: Report) -> CommandResult:
             f"binaries for real boards need the vendor tools: run make -C {options.directory}; "
             "for emulated boards add --emulate"
         )
-    files = flow.build_emulated(options.directory, report, options.loader)
+    files = flow.build_emulated(options.directory, report, loader_of(options))
     names = [str(path) for path in files]
     return CommandResult(
         document={"binaries": names}, text="\n".join(f"wrote {name}" for name in names)
@@ -34,7 +35,7 @@ def _build(options: Namespace, report: Report) -> CommandResult:
 def _package_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("directory", type=Path, metavar="DIR", nargs="?")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="default DIR/artifact")
-    parser.add_argument("--loader", choices=("elasticdf", "original"), default="elasticdf")
+    add_loader(parser, "the one it was partitioned for")
     parser.add_argument("--bitstream-id", metavar="ID", help="dotted, default org.elasticdf")
     parser.add_argument("--artifact-version", metavar="VERSION", help="default tells the mode")
     parser.add_argument("--oci", type=Path, metavar="DIR", help="write an OCI layout as well")
@@ -54,7 +55,7 @@ def _package(options: Namespace, report: Report) -> CommandResult:
         flow.PackageOptions(
             directory=options.directory,
             output=options.output,
-            loader=options.loader,
+            loader=loader_of(options),
             bitstream_id=options.bitstream_id,
             version=options.artifact_version,
         )

@@ -7,14 +7,17 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from elasticdf import flow
+from elasticdf.artifact.manifest import Loader
 from elasticdf.commands.arguments import (
     add_clock_and_costs,
+    add_loader,
     add_model,
     add_solver,
     anchor,
     existing_file,
     frames_per_second,
     limit,
+    loader_of,
     replicas,
     together,
 )
@@ -63,6 +66,7 @@ def _partition_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--finn-steps", type=existing_file, metavar="FILE", help="Python file with FINN build steps"
     )
+    add_loader(parser, Loader.ELASTICDF)
     parser.add_argument(
         "--tool", metavar="RELEASE", help="Vitis release to link with, 2022.2; decides the shells"
     )
@@ -99,6 +103,7 @@ def _partition(options: Namespace, report: Report) -> CommandResult:
         finn_steps=options.finn_steps,
         tool=options.tool,
         build_options=options.build_options,
+        loader=loader_of(options) or Loader.ELASTICDF,
     )
     result = flow.partition(request, report)
     text = result.to_text()

@@ -111,11 +111,12 @@ class AutoTarget:
         return implied_cluster(f"{count}x{self.board.name}", (self.board,) * count)
 
 
-def parse_target(text: str) -> Cluster | AutoTarget:
+def parse_target(text: str, *, port: int | None = None) -> Cluster | AutoTarget:
     """Return what a target names.
 
     Args:
         text: ``u250``, ``2xu280``, ``2xu280+1xu50``, ``autoxu280`` or the path of a cluster file.
+        port: Network port at which boards are joined where no file says so; their first by default.
 
     Raises:
         UserError: It names nothing sensible.
@@ -129,18 +130,22 @@ def parse_target(text: str) -> Cluster | AutoTarget:
         return AutoTarget(board=parts[0][1])
     _refuse_count(sum(count or 0 for count, _ in parts), text)
     return implied_cluster(
-        text, tuple(b for count, board in parts for b in (board,) * (count or 0))
+        text, tuple(b for count, board in parts for b in (board,) * (count or 0)), port
     )
 
 
-def implied_cluster(name: str, boards: tuple[Board, ...]) -> Cluster:
+def implied_cluster(name: str, boards: tuple[Board, ...], port: int | None = None) -> Cluster:
     """Return the cluster that a bare list of boards means.
 
-    Two boards are joined by one cable, more by a switch, at each board's first network port.
-    Boards whose kernels reach no network port stay unconnected.
+    Two boards are joined by one cable, more by a switch, at each board's first network port or at
+    the one of that number. Boards whose kernels reach no such port stay unconnected.
     """
-    ends = tuple((i, board.ports[0].number) for i, board in enumerate(boards) if board.ports)
-    rates = [board.ports[0].rate_bits_per_second for board in boards if board.ports]
+    joined = [
+        (i, next((p for p in board.ports if port in (None, p.number)), None))
+        for i, board in enumerate(boards)
+    ]
+    ends = tuple((i, found.number) for i, found in joined if found is not None)
+    rates = [found.rate_bits_per_second for _, found in joined if found is not None]
     if len(ends) < 2:
         return Cluster(name=name, boards=boards)
     if len(boards) == 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 import models
 from tests.end_to_end.command_line import elasticdf
+from tests.original_loader import Resource
 from tests.truth import ROOT
 
 MODES = ("hw", "tmp", "sw")
@@ -50,12 +52,12 @@ LARGE = (
 
 
 def check_cut(
-    tmp_path: Path, network: str, target: str, anchors: tuple[str, ...], mode: str
-) -> None:
+    tmp_path: Path, network: str, target: str, anchors: tuple[str, ...], mode: str, *more: str
+) -> Path:
     """Cut a network by anchors, run it on emulated boards and compare every bit with the whole."""
     last = ("LabelSelect_hls_0=0",) if mode == "tmp" else ()
     options = [word for anchor in (*anchors, *last) for word in ("--anchor", anchor)]
-    artifact = make_artifact(network, target, mode, tmp_path, "--fps", "400", *options)
+    artifact = make_artifact(network, target, mode, tmp_path, "--fps", "400", *options, *more)
     lint = elasticdf("lint", artifact, "--json")
     assert lint.code == 0, lint.out
     inputs = frames(network, tmp_path / "in.npy")
@@ -65,6 +67,7 @@ def check_cut(
     assert ran.document["checked"] is True
     assert ran.document["resource"] == target
     assert len(np.load(output)) == 3
+    return artifact
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -73,6 +76,24 @@ def test_cut_networks_equal_the_whole(
     tmp_path: Path, network: str, target: str, anchors: tuple[str, ...], mode: str
 ) -> None:
     check_cut(tmp_path, network, target, anchors, mode)
+
+
+@pytest.mark.parametrize(
+    ("case", "mode"), [(SMALL[0], "hw"), (SMALL[0], "tmp"), (SMALL[0], "sw"), (SMALL[2], "tmp")]
+)
+def test_the_published_loader_takes_a_cut_network(
+    tmp_path: Path, case: tuple[str, str, tuple[str, ...]], mode: str
+) -> None:
+    """In mode tmp both streams of the replica share the one socket row that it sets up."""
+    artifact = check_cut(tmp_path, *case, mode, "--loader", "original")
+    lint = elasticdf("lint", artifact, "--json")
+    assert lint.document["accepted"] == {"original": True, "elasticdf": True}
+    (archive,) = artifact.glob("*.tar")
+    resource = Resource()
+    assert resource.program(archive.read_bytes()) == 0
+    assert resource.network_up == (mode != "sw")
+    for kernel in json.loads((artifact / "bitstream.json").read_bytes())["kernels"]:
+        assert all(resource.compute_unit(name) for name in kernel["name"])
 
 
 def test_frames_larger_than_a_receive_buffer_pass_a_switch(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_second_stream_in_one_direction_needs_a_second_row(tmp_path: Path) -> 
         package(project, loader=Loader.ORIGINAL)
     assert str(caught.value) == (
         "the original loader sets up socket row 0 only, which carries one stream each way, "
-        "board 0 needs rows 0, 1; package with --loader elasticdf"
+        "board 0 needs rows 0, 1; use --loader elasticdf"
     )
 
 

@@ -196,30 +196,29 @@ def with_another_shell(sample: Deployment) -> Deployment:
     [
         (
             deployment("hw", 3),
-            "the original loader pairs exactly 2 boards, this plan has 3; "
-            "package with --loader elasticdf",
+            "the original loader pairs exactly 2 boards, this plan has 3; use --loader elasticdf",
         ),
         (
             other_port(deployment("hw")),
             "the original loader opens cmac_1 only and would skip the network without a word, "
-            "board 0 uses network port 0; join port 1 of both boards in a cluster file, or "
-            "package with --loader elasticdf",
+            "board 0 uses network port 0; partition with --loader original, or use --loader "
+            "elasticdf",
         ),
         (
             deployment("tmp", replicas=2),
             "the original loader sets up socket row 0 only, which carries one stream each way, "
-            "board 0 needs rows 0, 1; package with --loader elasticdf",
+            "board 0 needs rows 0, 1; use --loader elasticdf",
         ),
         (
             with_rsfec(deployment("hw")),
             "the original loader never switches on RS-FEC, the link of board 0 needs it; "
-            "package with --loader elasticdf",
+            "use --loader elasticdf",
         ),
         (
             with_another_shell(deployment("sw")),
             "the original loader pairs equal boards with one shell, this plan has "
             f"{BOARD} with {load_board(BOARD).shell.version} and {BOARD} with other; "
-            "package with --loader elasticdf",
+            "use --loader elasticdf",
         ),
     ],
 )
