@@ -6,7 +6,6 @@ fields are skipped, as protobuf asks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -121,17 +120,18 @@ def _text(value: int | bytes) -> str:
     return value.split(b"\0", 1)[0].decode("utf-8", "replace")
 
 
-def _fields(content: int | bytes) -> Iterator[Field]:
-    """Yield (field number, value) of a message."""
+def _fields(content: int | bytes) -> list[Field]:
+    """Return (field number, value) of a message, in order."""
     if isinstance(content, int):
         raise UserError("the request is damaged: a number where a message is expected")
-    at = 0
-    while at < len(content):
+    fields: list[Field] = []
+    at, end = 0, len(content)
+    while at < end:
         key, at = _varint(content, at)
         kind = key & 7
         if kind == _VARINT:
             value, at = _varint(content, at)
-            yield key >> 3, value
+            fields.append((key >> 3, value))
             continue
         if kind == _BYTES:
             size, at = _varint(content, at)
@@ -139,14 +139,17 @@ def _fields(content: int | bytes) -> Iterator[Field]:
             size = 4 if kind == _FIXED32 else 8
         else:
             raise UserError(f"the request is damaged: wire type {kind} at byte {at}")
-        if at + size > len(content):
-            raise UserError(f"the request is cut short at byte {len(content)}")
         part = content[at : at + size]
-        yield key >> 3, part if kind == _BYTES else int.from_bytes(part, "little")
+        if at + size > end:
+            raise UserError(f"the request is cut short at byte {end}")
+        fields.append((key >> 3, part if kind == _BYTES else int.from_bytes(part, "little")))
         at += size
+    return fields
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:
+    if at < len(content) and content[at] < 0x80:
+        return content[at], at + 1
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(content):

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import repeat
 
 import numpy as np
@@ -70,6 +71,7 @@ class Shares:
                 self._busy[chosen] -= 1
 
 
+@cache
 def _plain_type(text: str) -> str:
     return text.removeprefix("unsigned ").removeprefix("u")
 

@@ -29,6 +29,12 @@ from elasticdf.runtime.board import PAGE_BYTES, Argument, LinkCount, Word
 from elasticdf.runtime.emulated.allocator import BankAllocator
 from elasticdf.runtime.emulated.cable import Faults
 from elasticdf.runtime.emulated.channel import Channel
+from elasticdf.runtime.emulated.link import (
+    LinkCounters,
+    LinkEnd,
+    counter_pages,
+    counters_in,
+)
 from elasticdf.runtime.emulated.machine import Window
 from elasticdf.runtime.emulated.switch import Switch
 from elasticdf.runtime.failures import BoardError
@@ -39,6 +45,7 @@ ANSWER_SECONDS = 60.0
 _EMULATED_WATTS = 25.0
 _EMULATED_CELSIUS = 40.0
 _WORDS_PER_MESSAGE = 256
+_COUNTS = tuple(name for name, _ in LinkCounters._fields_)
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +120,8 @@ class EmulatedBoard:
         self.shell = deployed.shell_version
         self.serial = f"EMULATED{index:04d}"
         self.arena = -1
+        self._counters = -1
+        self._counts: dict[LinkEnd, LinkCounters] = {}
         self.windows: dict[int, Window] = {}
         self._switch = switch
         self._threads = threads
@@ -259,7 +268,14 @@ class EmulatedBoard:
             )
         self._program = (binary, deployment, board)
         self._make_arena(binary)
+        self._make_counters(deployment, board)
         self._load()
+
+    def _make_counters(self, deployment: Deployment, board: int) -> None:
+        if self._counters >= 0:
+            os.close(self._counters)
+        self._counters = _memory_file(bytes(counter_pages(deployment, board)))
+        self._counts = counters_in(mmap.mmap(self._counters, 0), deployment, board)
 
     def _make_arena(self, binary: Xclbin) -> None:
         if self.arena >= 0:
@@ -289,7 +305,7 @@ class EmulatedBoard:
         try:
             ends = self.call(
                 "program",
-                (*files, self.arena),
+                (*files, self.arena, self._counters),
                 name=binary.name,
                 board=board,
                 windows=windows,
@@ -363,7 +379,10 @@ class EmulatedBoard:
     def link_counts(self) -> tuple[LinkCount, ...]:
         """Return the counters of every link end on the board."""
         return tuple(
-            LinkCount(sending=row.pop("end") == "out", **row) for row in self.call("counters")
+            LinkCount(
+                link=link, sending=sending, **{name: getattr(counts, name) for name in _COUNTS}
+            )
+            for (link, sending), counts in self._counts.items()
         )
 
     def progress(self) -> int:
@@ -389,9 +408,10 @@ class EmulatedBoard:
             self._process.kill()
             self._process.wait()
         self._reader.join(timeout=5)
-        if self.arena >= 0:
-            os.close(self.arena)
-            self.arena = -1
+        for descriptor in (self.arena, self._counters):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.arena = self._counters = -1
 
 
 def _memory_file(content: bytes) -> int:

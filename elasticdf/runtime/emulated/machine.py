@@ -63,6 +63,7 @@ class Machine:
         deployment: The wiring that the binary stands for.
         binary: The emulation binary.
         memory: What the DMA engines read and write.
+        counters: Memory for the links' counters.
         report: Called from any thread with an event: ``done`` or ``fault``.
         threads: onnxruntime may use so many.
     """
@@ -73,6 +74,7 @@ class Machine:
         deployment: Deployment,
         binary: Xclbin,
         memory: ArenaMemory,
+        counters: mmap.mmap,
         report: Report,
         threads: int = 1,
     ) -> None:
@@ -80,6 +82,7 @@ class Machine:
         self._deployment = deployment
         self._binary = binary
         self._memory = memory
+        self._counters = counters
         self._report = report
         models = segments_of(binary)
         self._segments: dict[str, Segment | Relay] = {}
@@ -97,7 +100,13 @@ class Machine:
 
     def _wire(self) -> Wiring:
         return Wiring(
-            self._board, self._deployment, self._binary, self._segments, self._memory, self._report
+            self._board,
+            self._deployment,
+            self._binary,
+            self._segments,
+            self._memory,
+            self._counters,
+            self._report,
         )
 
     def reset(self) -> None:

@@ -8,6 +8,7 @@ the hardware does.
 from __future__ import annotations
 
 import threading
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,6 +21,10 @@ from elasticdf.runtime.vnx_registers import PortInstances
 
 RECEIVE_BUFFER_BYTES = 48 << 10
 """Behind the MAC: 512 beats of FIFO and 256 beats of packet store."""
+
+
+_View: TypeAlias = tuple[tuple[SocketRow, ...], int, int, dict[int, bytes | None]]
+"""Socket table, IP, MAC, and the wire headers of rows made from them."""
 
 
 class NetworkPort:
@@ -36,7 +41,7 @@ class NetworkPort:
         self._receivers: dict[int, Receiver] = {}
         self._used_bytes = 0
         self._accounting = threading.Lock()
-        self._view: tuple[int, tuple[SocketRow, ...], int, int] | None = None
+        self._view: tuple[int, _View] | None = None
 
     def attach(self, adapter: Transmitter | Receiver) -> None:
         """Connect a link adapter to its row, which a sender and a receiver may share."""
@@ -47,11 +52,18 @@ class NetworkPort:
 
     def prefix(self, row: int) -> bytes | None:
         """Return the wire header of a row's packets, or None if the layer would drop them."""
-        rows, ip, mac = self._registers()
+        prefixes = self._registers()[3]
+        if row not in prefixes:
+            prefixes[row] = self._make_prefix(row)
+        if prefixes[row] is None:
+            self.dropped += 1
+        return prefixes[row]
+
+    def _make_prefix(self, row: int) -> bytes | None:
+        rows, ip, mac, _ = self._registers()
         entry = rows[row]
         target = self.layer.resolve(entry.their_ip) if entry.valid else None
         if target is None:
-            self.dropped += 1
             return None
         return WIRE_HEADER.pack(
             target.to_bytes(6, "big"),
@@ -118,7 +130,7 @@ class NetworkPort:
     def _row_of(self, packet: memoryview) -> int | None:
         """Return the lowest row that matches; ``valid`` is not looked at on receive."""
         to_mac, _, to_ip, from_ip, to_port, from_port = WIRE_HEADER.unpack_from(packet)
-        rows, ip, mac = self._registers()
+        rows, ip, mac, _ = self._registers()
         if to_mac != mac.to_bytes(6, "big") or to_ip != ip:
             return None
         wanted = (from_ip, from_port, to_port)
@@ -127,12 +139,14 @@ class NetworkPort:
                 return number
         return None
 
-    def _registers(self) -> tuple[tuple[SocketRow, ...], int, int]:
-        """Return socket table, IP and MAC; read again only after a register was written."""
+    def _registers(self) -> _View:
+        """Return what the registers say; they are read again only after one was written."""
         changes = self.layer.file.changes
-        if self._view is None or self._view[0] != changes:
-            self._view = (changes, self.layer.rows(), self.layer.ip, self.layer.mac)
-        return self._view[1:]
+        known = self._view
+        if known is None or known[0] != changes:
+            view = (self.layer.rows(), self.layer.ip, self.layer.mac, dict[int, bytes | None]())
+            self._view = known = (changes, view)
+        return known[1]
 
     def release(self, train: Train) -> None:
         """Give room in the receive buffer back."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import mmap
 import os
 import signal
 import socket
@@ -48,7 +49,6 @@ class Board:
             "plug": self._plug,
             "write": self._write,
             "read": self._read,
-            "counters": self._counters,
             "progress": self._progress,
             "inject": self._inject,
             "pause": self._pause,
@@ -84,19 +84,22 @@ class Board:
         return self._machine
 
     def _program(self, message: Message, descriptors: tuple[int, ...]) -> Message:
-        binary, deployment, arena = descriptors
+        binary, deployment, arena, counters = descriptors
         if self._machine is not None:
             self._machine.wiring.close()
             self._machine = None
         try:
             memory = ArenaMemory(arena, tuple(Window(**window) for window in message["windows"]))
+            counts = mmap.mmap(counters, 0)
         finally:
             os.close(arena)
+            os.close(counters)
         self._machine = Machine(
             message["board"],
             Deployment.from_json(json.loads(_content(deployment))),
             parse(_content(binary), message["name"]),
             memory,
+            counts,
             self._report,
             message["threads"],
         )
@@ -141,21 +144,6 @@ class Board:
         except UserError as error:
             self._report({"op": "failed", "run": message["run"], "text": str(error)})
 
-    def _counters(self, message: Message, _: tuple[int, ...]) -> list[Message]:
-        del message
-        return [
-            {
-                "link": link,
-                "end": end,
-                "packets": counters.packets,
-                "frames": counters.frames,
-                "lost_frames": counters.lost_frames,
-                "duplicates": counters.duplicates,
-                "damaged": counters.damaged,
-            }
-            for (link, end), counters in self._programmed.wiring.counters().items()
-        ]
-
     def _progress(self, message: Message, _: tuple[int, ...]) -> int:
         del message
         return self._programmed.wiring.progress()
@@ -165,7 +153,7 @@ class Board:
         self._programmed.wiring.ports[message["qsfp"]].cable.inject(faults)
 
     def _pause(self, message: Message, _: tuple[int, ...]) -> None:
-        receiver = self._programmed.wiring.links.get((message["link"], "in"))
+        receiver = self._programmed.wiring.links.get((message["link"], False))
         if isinstance(receiver, Receiver):
             receiver.pause_seconds = message["seconds"]
 

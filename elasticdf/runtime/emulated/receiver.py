@@ -76,6 +76,7 @@ class Receiver:
         send: Hands packets (credits) to the cable.
         release: Gives a train's room in the network port's receive buffer back.
         report: Called with a sentence when frames are lost.
+        counters: What it counts in.
     """
 
     def __init__(
@@ -87,9 +88,10 @@ class Receiver:
         send: SendPackets,
         release: Callable[[Train], None],
         report: Callable[[str], None],
+        counters: LinkCounters,
     ) -> None:
         self.row = link.target_row
-        self.counters = LinkCounters()
+        self.counters = counters
         self.pause_seconds = 0.0
         self._port = port
         self._kind = narrow_type(port)

@@ -39,6 +39,7 @@ class Transmitter:
         port: Shape and width of the stream.
         prefix: Returns the wire header for the row, or None where the row is invalid.
         send: Hands packets to the cable.
+        counters: What it counts in.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class Transmitter:
         port: Port,
         prefix: Prefix,
         send: SendPackets,
+        counters: LinkCounters,
     ) -> None:
         self.row = link.source_row
-        self.counters = LinkCounters()
+        self.counters = counters
         self._port = port
         self._cut = FrameCut(frame_bytes(port))
         self._window = max(link.window_bytes // BEAT_BYTES, FULL_BEATS)

@@ -8,6 +8,7 @@ receiving end of a link has a thread of its own.
 from __future__ import annotations
 
 import logging
+import mmap
 import threading
 from collections.abc import Callable, Mapping
 from queue import SimpleQueue
@@ -36,7 +37,7 @@ from elasticdf.runtime.emulated.kernels import (
     run_output,
     run_segment,
 )
-from elasticdf.runtime.emulated.link import LinkCounters
+from elasticdf.runtime.emulated.link import LinkEnd, counters_in
 from elasticdf.runtime.emulated.network import NetworkPort
 from elasticdf.runtime.emulated.receiver import Receiver
 from elasticdf.runtime.emulated.registers import RegisterFile
@@ -61,6 +62,7 @@ class Wiring:
         binary: For the registers of its network layer.
         segments: By kernel name.
         memory: What the DMA engines read and write.
+        counters: Memory for the links' counters, which are set to zero.
         report: Called from any thread with an event: ``done``, ``failed`` or ``fault``.
     """
 
@@ -71,9 +73,12 @@ class Wiring:
         binary: Xclbin,
         segments: Mapping[str, Segment | Relay],
         memory: Memory,
+        counters: mmap.mmap,
         report: Report,
     ) -> None:
         self._board = board
+        counters[:] = bytes(len(counters))
+        self._counters = counters_in(counters, deployment, board)
         self._deployment = deployment
         self._segments = segments
         self._memory = memory
@@ -84,7 +89,7 @@ class Wiring:
         self._starts: dict[str, Starts] = {}
         self._threads: list[threading.Thread] = []
         self.ports: dict[int, NetworkPort] = {}
-        self.links: dict[tuple[int, str], Transmitter | Receiver] = {}
+        self.links: dict[LinkEnd, Transmitter | Receiver] = {}
         self.registers: dict[str, RegisterFile] = {}
         self._make_ports(binary)
         self._outputs = self._make_outputs()
@@ -165,9 +170,12 @@ class Wiring:
 
     def _transmitter(self, link: NetworkStream) -> Transmitter:
         network = self.ports[link.source_qsfp]
-        sender = Transmitter(link, self._port(link.source), network.prefix, network.send)
+        end = (link.id, True)
+        sender = Transmitter(
+            link, self._port(link.source), network.prefix, network.send, self._counters[end]
+        )
         network.attach(sender)
-        self.links[link.id, "out"] = sender
+        self.links[end] = sender
         return sender
 
     def _receive(self, link: NetworkStream) -> None:
@@ -184,9 +192,10 @@ class Wiring:
             network.send,
             network.release,
             report,
+            self._counters[link.id, False],
         )
         network.attach(receiver)
-        self.links[link.id, "in"] = receiver
+        self.links[link.id, False] = receiver
         self._add_thread(f"link {link.id} in", receiver.run)
 
     def _read_for(self, stream: HostStream, sink: Sink) -> None:
@@ -248,11 +257,7 @@ class Wiring:
         kernels = (sink for sink in self._inputs.values() if isinstance(sink, InlineKernel))
         moved = sum(kernel.frames for kernel in kernels)
         moved += sum(queue.passed for queue in self._queues)
-        return moved + sum(adapter.counters.packets for adapter in self.links.values())
-
-    def counters(self) -> dict[tuple[int, str], LinkCounters]:
-        """Return the counters of every link end on this board, by link id and ``in``/``out``."""
-        return {end: adapter.counters for end, adapter in self.links.items()}
+        return moved + sum(counters.packets for counters in self._counters.values())
 
     def close(self) -> None:
         """End every thread."""
