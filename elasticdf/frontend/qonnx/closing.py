@@ -18,10 +18,12 @@ from elasticdf.frontend.qonnx.sketch import Sketch
 from elasticdf.frontend.qonnx.values import (
     Average,
     Flow,
+    Host,
     Labels,
     Quantised,
     Reals,
     Tail,
+    Turned,
     Value,
     Wholes,
     affine,
@@ -50,6 +52,10 @@ def close(sketch: Sketch, value: Value) -> tuple[str, Ending]:
         return _labels(sketch, value)
     if isinstance(value, Average):
         raise UserError("the network ends in an average pooling that is not rounded; add Trunc")
+    if isinstance(value, Turned):
+        flow, name = value.flow, value.op.inputs[0]
+        host = sketch.after.run(value.op, (Host(name=name, shape=flow.shape),))
+        value = Tail(flow=flow, host=host)
     if isinstance(value, Quantised):
         raise UserError("the network ends in QuantizeLinear; let DequantizeLinear follow it")
     if isinstance(value, Tail):

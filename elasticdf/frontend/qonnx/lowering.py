@@ -27,10 +27,11 @@ from elasticdf.frontend.qonnx import (
     truncation,
 )
 from elasticdf.frontend.qonnx.constants import fold
+from elasticdf.frontend.qonnx.layout import channels_second, on_turned
 from elasticdf.frontend.qonnx.reading import Network, Op
 from elasticdf.frontend.qonnx.signatures import check
 from elasticdf.frontend.qonnx.sketch import Sketch
-from elasticdf.frontend.qonnx.values import Average, Constant, Flow, Host, Tail, Value
+from elasticdf.frontend.qonnx.values import Average, Constant, Flow, Host, Tail, Turned, Value
 from elasticdf.ir import DataType
 
 Rule: TypeAlias = Callable[[Op, tuple[Value | None, ...], Sketch], "Value | tuple[Value, ...]"]
@@ -120,6 +121,7 @@ def lower(network: Network, *, quirks: bool = False) -> tuple[Sketch, Value]:
     _refuse_unknown(network)
     for op in network.ops:
         check(op, network.opset)
+    network = channels_second(network)
     sketch = Sketch(network, quirks=quirks)
     values: dict[str, Value] = {
         name: Constant(plain=array) for name, array in network.constants.items()
@@ -145,6 +147,8 @@ def lower(network: Network, *, quirks: bool = False) -> tuple[Sketch, Value]:
 
 
 def _marked(value: Value, *, shared: bool) -> Value:
+    if shared and isinstance(value, Turned):
+        return replace(value, flow=replace(value.flow, shared=True))
     return replace(value, shared=True) if shared and isinstance(value, Flow) else value
 
 
@@ -167,6 +171,8 @@ def _run(op: Op, inputs: tuple[Value | None, ...], sketch: Sketch) -> tuple[Valu
             pooling.settle(op, value, sketch) if isinstance(value, Average) else value
             for value in inputs
         )
+    if any(isinstance(value, Turned) for value in inputs):
+        return (on_turned(op, inputs, sketch, RULES[op.type]),)
     result = RULES[op.type](op, inputs, sketch)
     return result if isinstance(result, tuple) else (result,)
 

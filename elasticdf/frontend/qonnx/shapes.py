@@ -21,6 +21,7 @@ from elasticdf.frontend.qonnx.values import (
     Scale,
     Shift,
     Step,
+    Turned,
     Value,
 )
 
@@ -28,27 +29,36 @@ from elasticdf.frontend.qonnx.values import (
 def flatten(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     """Flatten behind the batch."""
     flow = _image(op, inputs, sketch)
-    if op.attributes.get("axis", 1) % len(flow.shape) != 1:
-        raise blocked(op.place, "it merges the batch into the data", "flatten from axis 1")
-    return reshaped(op, flow, (1, prod(flow.shape[1:])))
+    return reshaped(op, flow, wanted_shape(op, flow.shape, inputs))
 
 
 def reshape(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     """Reshape to a constant shape that keeps the batch."""
-    flow, target = _image(op, inputs, sketch), inputs[1]
+    flow = _image(op, inputs, sketch)
+    return reshaped(op, flow, wanted_shape(op, flow.shape, inputs))
+
+
+def wanted_shape(op: Op, shape: tuple[int, ...], inputs: Inputs) -> tuple[int, ...]:
+    """Return the shape a Flatten or Reshape gives a tensor; -1 where that cannot be told.
+
+    Raises:
+        UserError: The batch is merged into the data, or the shape is computed.
+    """
+    if op.type == "Flatten":
+        if op.attributes.get("axis", 1) % len(shape) != 1:
+            raise blocked(op.place, "it merges the batch into the data", "flatten from axis 1")
+        return (1, prod(shape[1:]))
+    target = inputs[1]
     if not isinstance(target, Constant):
         raise blocked(op.place, "its target shape is computed", "export with a fixed shape")
     wanted = [int(size) for size in target.values.reshape(-1)]
-    sizes = [
-        flow.shape[i] if size == 0 and i < len(flow.shape) else size
-        for i, size in enumerate(wanted)
-    ]
+    sizes = [shape[i] if size == 0 and i < len(shape) else size for i, size in enumerate(wanted)]
     if sizes and sizes[0] == -1 and -1 not in sizes[1:]:
         sizes[0] = 1
     if sizes.count(-1) == 1:
         known = -prod(sizes)
-        sizes[sizes.index(-1)] = prod(flow.shape) // known if known > 0 else -1
-    return reshaped(op, flow, tuple(sizes))
+        sizes[sizes.index(-1)] = prod(shape) // known if known > 0 else -1
+    return tuple(sizes)
 
 
 def squeeze(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
@@ -70,11 +80,13 @@ def unsqueeze(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
 
 
 def transpose(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
-    """Transpose: only where it moves nothing but dimensions of size 1."""
+    """Transpose: dimensions of size 1, or the channels to the end."""
     flow = _image(op, inputs, sketch)
     rank = len(flow.shape)
     order = tuple(op.attributes.get("perm", tuple(reversed(range(rank)))))
     moved = [axis for axis in order if flow.shape[axis] > 1]
+    if moved != sorted(moved) and rank > 2 and order == (0, *range(2, rank), 1):
+        return Turned(flow=flow, op=op)
     if moved != sorted(moved):
         raise blocked(
             op.place,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elasticdf.errors import InternalError
+from elasticdf.frontend.qonnx.reading import Op
 from elasticdf.ir import DataType
 
 Reals: TypeAlias = NDArray[np.float64]
@@ -162,6 +163,19 @@ class Average:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Turned:
+    """A stream the network sees channels last, as the stream itself runs.
+
+    Attributes:
+        flow: Channels second.
+        op: The Transpose that turned it.
+    """
+
+    flow: Flow
+    op: Op
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Quantised:
     """What QuantizeLinear leaves until DequantizeLinear says what its codes mean.
 
@@ -210,7 +224,7 @@ class Tail:
     host: Host
 
 
-Value: TypeAlias = Constant | Host | Flow | Average | Quantised | Labels | Tail
+Value: TypeAlias = Constant | Host | Flow | Average | Turned | Quantised | Labels | Tail
 
 
 def affine(steps: tuple[Step, ...]) -> tuple[Reals, Reals] | None:

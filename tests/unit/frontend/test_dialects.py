@@ -188,6 +188,27 @@ def pixels_to_space() -> Drawing:
     return net.model(shuffled), "ConvolutionInputGenerator MVAU"
 
 
+def channels_last() -> Drawing:
+    """A convolutional network as TensorFlow's exporters write it."""
+    net = Net((1, 6, 6, 3))
+    image = net.op("Transpose", net.quant("x", bits=3), perm=[0, 3, 1, 2])
+    sums = net.op("Conv", image, net.weights(4, 3, 3, 3), net.whole(4) / 8)
+    codes = net.op("Transpose", net.quant(sums, 0.5), perm=[0, 2, 3, 1])
+    flat = net.op("Reshape", net.op("Mul", codes, np.abs(net.whole(4)) + 1), np.array([-1, 64]))
+    return net.model(net.quant(flat, 0.5)), "ConvolutionInputGenerator MVAU Thresholding"
+
+
+def channels_last_between() -> Drawing:
+    """Bias, scale and quantiser on a turned stream that forks, and an output left that way."""
+    net = Net(IMAGE)
+    sums = net.op("Conv", net.quant("x"), net.weights(3, 2, 1, 1))
+    turned = net.op("Transpose", sums, perm=[0, 2, 3, 1])
+    turned = net.op("Add", net.op("Relu", turned), np.array([0.5, -1, 2], np.float32))
+    one, other = net.quant(turned, 0.5), net.quant(turned, 0.5, signed=1)
+    families = "MVAU DuplicateStreams Thresholding Thresholding AddStreams"
+    return net.model(net.op("Add", one, other)), families
+
+
 NETWORKS: dict[str, Callable[[], Drawing]] = {
     "transposed convolution": lambda: transposed(IMAGE, 4, strides=[2, 2], pads=[1] * 4),
     "transposed, uneven": lambda: transposed(
@@ -212,6 +233,8 @@ NETWORKS: dict[str, Callable[[], Drawing]] = {
     ),
     "difference": lambda: joined("Sub", 0, "DuplicateStreams MVAU StreamingEltwise Thresholding"),
     "newer Trunc": newer_trunc,
+    "channels last": channels_last,
+    "channels last between": channels_last_between,
     "reshaped weights": reshaped_weights,
     "pixels to space": pixels_to_space,
 }  # fmt: skip
@@ -270,6 +293,12 @@ def cropped() -> onnx.ModelProto:
     return transposed(IMAGE, 2, strides=[2, 2], pads=[2] * 4)[0]
 
 
+def upright() -> onnx.ModelProto:
+    net = Net(IMAGE)
+    turned = net.op("Transpose", net.quant("x"), perm=[0, 2, 3, 1])
+    return net.model(net.quant(net.op("Conv", turned, net.weights(3, 6, 1, 1)), 0.5))
+
+
 def half_pair() -> onnx.ModelProto:
     net = Net(VECTOR)
     sums = net.op("MatMul", net.quant("x"), net.weights(8, 3))
@@ -294,6 +323,12 @@ def half_pair() -> onnx.ModelProto:
             cropped(),
             "operator ConvTranspose (number 3 of 4, input tensor 't0') cannot become hardware: its "
             "pads are [2, 2, 2, 2], more than its kernel adds; use smaller pads",
+        ),
+        (
+            upright(),
+            "operator Conv (number 4 of 5, input tensor 't1') cannot become hardware: it works on "
+            "a stream that has its channels last; transpose it back before, or export the network "
+            "channels-first",
         ),
         (
             half_pair(),

@@ -194,12 +194,12 @@ BLOCKED = {
     ),
     "transpose": (
         quantised(
-            "a = Transpose <perm = [0, 2, 3, 1]> (q) y = Relu (a)",
+            "a = Transpose <perm = [0, 3, 2, 1]> (q) y = Relu (a)",
             source="float[1,2,4,4] x",
             sink="float[1,4,4,2] y",
         ),
         "net.onnx: operator Transpose (number 2 of 3, input tensor 'q') cannot become hardware: it "
-        "reorders the stream by [0, 2, 3, 1]; export the network channels-first without transposes "
+        "reorders the stream by [0, 3, 2, 1]; export the network channels-first without transposes "
         "between layers",
     ),
     "reshape": (
