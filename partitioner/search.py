@@ -16,6 +16,7 @@ from elasticdf.errors import (
 from elasticdf.hardware.cluster import MAX_BOARDS, AutoTarget
 from partitioner import answer, exact, verdict
 from partitioner.clock import Clock
+from partitioner.control_ports import with_fewer_control_ports
 from partitioner.plan import Plan
 from partitioner.problem import Problem
 from partitioner.quickest import quickest, with_more_copies
@@ -154,7 +155,7 @@ def _assemble(space: Space, found: Found, rate_bound: float) -> Plan:
     solution = exact.solve(
         found.problem, replace(request.options, time_limit=seconds), first=found.placement
     )
-    placement = solution.placement or found.placement
+    placement = with_fewer_control_ports(found.problem, solution.placement or found.placement)
     cost = check(found.problem, placement).cost
     return answer.assemble(
         request,
