@@ -8,6 +8,7 @@ other without gaps. Refuses values that the port's data type cannot hold.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,7 @@ def unpack(
     return _values(codes, datatype).astype(dtype).reshape(shape)
 
 
+@lru_cache(maxsize=256)
 def _checked_type(port: Port) -> DataType:
     datatype = DataType.parse(port.datatype)
     if port.bits != port.elements * datatype.bits:
