@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from elasticdf import flow
-from elasticdf.commands.arguments import existing_file, positive_number, positive_seconds
+from elasticdf.commands.arguments import positive_number, positive_seconds
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.progress import Report
 from elasticdf.runtime.coral.server import ServeReport, serve
@@ -71,12 +71,33 @@ def _mlperf_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
     parser.add_argument("--scenario", required=True, choices=[s.value for s in Scenario])
     parser.add_argument("--accuracy", action="store_true", help="accuracy mode")
-    parser.add_argument("--duration", type=positive_seconds, default=10.0, metavar="SECONDS")
-    parser.add_argument("--queries", type=positive_number, default=100, metavar="N")
+    parser.add_argument(
+        "--duration",
+        type=positive_seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="shortest run (default 10)",
+    )
+    parser.add_argument(
+        "--queries", type=positive_number, default=100, metavar="N", help="fewest (default 100)"
+    )
     parser.add_argument("--qps", type=positive_seconds, metavar="N", help="default: measured first")
-    parser.add_argument("--latency", type=positive_seconds, default=0.1, metavar="SECONDS")
-    parser.add_argument("--samples", type=positive_number, default=64, metavar="N")
-    parser.add_argument("--inputs", type=existing_file, metavar="IN.npy", help="default: generated")
+    parser.add_argument(
+        "--latency",
+        type=positive_seconds,
+        default=0.1,
+        metavar="SECONDS",
+        help="what Server must keep (default 0.1)",
+    )
+    parser.add_argument(
+        "--samples", type=positive_number, default=64, metavar="N", help="generated (default 64)"
+    )
+    parser.add_argument(
+        "--inputs",
+        type=Path,
+        metavar="IN",
+        help="the samples: a .npy array or a folder of images (default: generated)",
+    )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("mlperf"), metavar="DIR", help="for the logs"
     )

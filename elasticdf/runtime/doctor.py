@@ -37,7 +37,7 @@ class Finding:
     """One thing looked at.
 
     Attributes:
-        topic: What it is for: ``python``, ``emulate``, ``mlperf``, ``build`` or
+        topic: What it is for: ``python``, ``emulate``, ``images``, ``mlperf``, ``build`` or
             ``boards``.
         what: What was looked at.
         status: Whether it is there.
@@ -97,6 +97,7 @@ _PACKAGES = (
     ("emulate", "numpy", "pip install elasticdf"),
     ("emulate", "onnx", "pip install elasticdf"),
     ("emulate", "onnxruntime", "pip install elasticdf"),
+    ("images", "pillow", "pip install 'elasticdf[images]'"),
     ("mlperf", "coral-api", "pip install 'elasticdf[mlperf]'"),
     ("mlperf", "mlcommons-loadgen", "pip install 'elasticdf[mlperf]'"),
 )

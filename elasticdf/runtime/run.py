@@ -144,7 +144,8 @@ def read_input(path: Path) -> Array | Path:
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"cannot read {path} as a NumPy array: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise UserError(f"cannot read {path} as a NumPy array: {reason}") from error
     if not isinstance(array, np.ndarray):
         raise UserError(f"{path} is an archive of several arrays; give one array as .npy")
     return array

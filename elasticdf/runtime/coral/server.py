@@ -188,9 +188,9 @@ class Server:
         self._accelerators: dict[str, Accelerator] = {}
         resources = []
         with ExitStack() as stack:
-            run, shm = stack.enter_context(_folders(root))
-            socket = run / "coral.sock"
+            socket = root / "run" / "coral.sock"
             _check_length(socket)
+            shm = stack.enter_context(_folders(root))
             cubes = CubeFolder(shm)
             stack.callback(cubes.close)
             context = Context(cubes=cubes)
@@ -246,8 +246,8 @@ class Server:
 
 
 @contextmanager
-def _folders(root: Path) -> Iterator[tuple[Path, Path]]:
-    """Make ``run`` and ``shm`` for this user alone and hold them against another server."""
+def _folders(root: Path) -> Iterator[Path]:
+    """Make ``run`` and ``shm`` for this user alone, hold them against another server; yield shm."""
     paths = (root / "run", root / "shm")
     try:
         for path in paths:
@@ -260,7 +260,7 @@ def _folders(root: Path) -> Iterator[tuple[Path, Path]]:
         raise UserError(f"cannot use {root}: {error.strerror}; choose another --root") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield paths
+        yield paths[1]
     except BlockingIOError as error:
         raise UserError(
             f"another server is using {root}; stop it or choose another --root"

@@ -171,7 +171,7 @@ def run_mlperf(
     _make(logs)
     with tempfile.TemporaryDirectory(prefix="edf") as folder:
         root = Path(folder)
-        np.save(root / "frames.npy", frames)
+        _save(root / "frames.npy", frames)
         config = {
             "accelerator": f"{bitstream}.{manifest.deployment.network}",
             "frames": str(root / "frames.npy"),
@@ -187,6 +187,7 @@ def run_mlperf(
         with Server([path], root, threads=threads, stall_seconds=stall_seconds):
             _run_harness(root, options)
     answers = read_answers(logs) if options.accuracy else ()
+    exact = None if golden is None else _compare(answers, golden)
     summary = read_summary(logs)
     return MlperfReport(
         network=manifest.deployment.network,
@@ -197,7 +198,7 @@ def run_mlperf(
         valid=None if options.accuracy else summary.get("Result is") == "VALID",
         summary=tuple(summary.items()),
         samples=len(frames),
-        exact=None if golden is None else _exact(answers, golden),
+        exact=exact,
         answers=len(answers),
         logs=str(logs),
     )
@@ -212,6 +213,16 @@ def _measure(session: Session, frames: Bytes, batch: int) -> float:
         session.process(some)
         done += len(some)
     return done / seconds
+
+
+def _save(path: Path, frames: Bytes) -> None:
+    try:
+        np.save(path, frames)
+    except OSError as error:
+        raise UserError(
+            f"cannot keep the samples in {path.parent}: {error.strerror}; make room there or set "
+            "TMPDIR"
+        ) from error
 
 
 def _make(folder: Path) -> None:
@@ -294,8 +305,19 @@ def read_answers(logs: Path) -> tuple[tuple[int, bytes], ...]:
     return tuple((entry["qsl_idx"], bytes.fromhex(entry["data"])) for entry in entries)
 
 
-def _exact(answers: tuple[tuple[int, bytes], ...], golden: Bytes) -> int:
-    return sum(answer == golden[sample].tobytes() for sample, answer in answers)
+def _compare(answers: tuple[tuple[int, bytes], ...], golden: Bytes) -> int:
+    """Return how many answers equal the unpartitioned network's.
+
+    Raises:
+        InternalError: One does not.
+    """
+    for sample, answer in answers:
+        if answer != golden[sample].tobytes():
+            raise InternalError(
+                f"sample {sample}: the boards answer {answer.hex()}, the unpartitioned network "
+                f"{golden[sample].tobytes().hex()}"
+            )
+    return len(answers)
 
 
 def main_figure(report: MlperfReport) -> tuple[str, str] | None:
