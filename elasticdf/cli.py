@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = _run(options)
         _print(result, as_json=options.json)
         return result.exit_code
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"interrupted{_notes(stop)}", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
         _discard_output()
@@ -108,9 +108,12 @@ def _report(error: ElasticDFError, *, as_json: bool) -> int:
         traceback.print_exception(error)
     if isinstance(error, InfeasibleError) and as_json:
         print(json.dumps(error.explanation, indent=1))
-    notes = "".join(f"\n  {note}" for note in getattr(error, "__notes__", ()))
-    print(f"elasticdf: {error}{notes}", file=sys.stderr)
+    print(f"elasticdf: {error}{_notes(error)}", file=sys.stderr)
     return error.exit_code
+
+
+def _notes(error: BaseException) -> str:
+    return "".join(f"\n  {note}" for note in getattr(error, "__notes__", ()))
 
 
 def _log_level(options: argparse.Namespace) -> int:

@@ -76,7 +76,11 @@ def _run(options: Namespace, report: Report) -> CommandResult:
         ),
         engine=Engine(workers=options.workers, scheduler=options.scheduler),
     )
-    result = explore(sweep, _teller(report, quiet=options.quiet))
+    try:
+        result = explore(sweep, _teller(report, quiet=options.quiet))
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"the same command goes on from what {options.output} holds")
+        raise
     return CommandResult(document=result.to_json(), text=_text(result, options.output))
 
 

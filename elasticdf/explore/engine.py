@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,16 +96,30 @@ def _client(distributed: Any, engine: Engine, points: int, stack: ExitStack) -> 
                 "start one with: dask scheduler, and give its address, as in tcp://host:8786"
             ) from error
         return stack.enter_context(client)
-    cluster = stack.enter_context(
-        distributed.LocalCluster(
-            n_workers=min(engine.workers or os.cpu_count() or 1, points),
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address="127.0.0.1:0",  # any free port: None would insist on 8787
-            silence_logs="ERROR",
+    with _uninterrupted():
+        cluster = stack.enter_context(
+            distributed.LocalCluster(
+                n_workers=min(engine.workers or os.cpu_count() or 1, points),
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address="127.0.0.1:0",  # any free port: None would insist on 8787
+                silence_logs="ERROR",
+            )
         )
-    )
     return stack.enter_context(distributed.Client(cluster, set_as_default=False))
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let processes that are started here ignore Ctrl-C: this one ends them, without a word."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _distributed_library() -> Any:

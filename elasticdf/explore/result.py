@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from elasticdf.explore.grid import Point
 from elasticdf.explore.solve import Answer, Outcome
 from elasticdf.records import encode
+from elasticdf.report.loads import Fullness, die_fullness
 from partitioner.plan import Plan
 
 SCHEMA = "elasticdf.exploration/1"
@@ -38,6 +39,8 @@ class Row:
         replicas: Copies.
         fullest: Highest share of a limit any die reaches in any resource.
         fullest_resource: Which resource that is.
+        scaling: Frames per second over what so many boards would make if each bought what those of
+            the fewest boards do, at the same mode, clock and asked rate; above 1 is superlinear.
     """
 
     number: int
@@ -53,6 +56,7 @@ class Row:
     replicas: int | None = None
     fullest: float | None = None
     fullest_resource: str = ""
+    scaling: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,7 @@ class Exploration:
         best: Number of the fastest row, or None if nothing has a plan.
         front: Rows no other beats in both throughput and latency, slowest first.
         knee: Number of the row after which boards buy less, or None; see `knee`.
+        fullness: How full every die of the fastest plan is.
     """
 
     network: str
@@ -72,6 +77,7 @@ class Exploration:
     best: int | None
     front: tuple[int, ...]
     knee: int | None
+    fullness: tuple[Fullness, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -79,7 +85,8 @@ class Exploration:
 
 
 def exploration(network: str, rows: Sequence[Row]) -> Exploration:
-    """Return what the rows show."""
+    """Return what the rows show; how full the fastest is, `fullness_of` finds."""
+    rows = _scaled(rows)
     planned = [row for row in rows if row.frames_per_second is not None]
     best = max(planned, key=lambda row: (_fps(row), -_latency(row), -row.number), default=None)
     return Exploration(
@@ -89,6 +96,32 @@ def exploration(network: str, rows: Sequence[Row]) -> Exploration:
         front=pareto(planned),
         knee=knee(planned),
     )
+
+
+def _scaled(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with their scaling; fewest boards come first where they are alike."""
+    first: dict[tuple[object, ...], Row] = {}
+    for row in sorted(rows, key=lambda row: (row.boards or 0, -_fps(row), row.number)):
+        if row.frames_per_second:
+            first.setdefault(_alike(row), row)
+    return [
+        replace(row, scaling=_scaling(row, first[_alike(row)])) if row.frames_per_second else row
+        for row in rows
+    ]
+
+
+def _alike(row: Row) -> tuple[object, ...]:
+    point = row.point
+    return row.family, point.mode, point.clock_hz, point.frames_per_second
+
+
+def _scaling(row: Row, first: Row) -> float:
+    return _fps(row) * (first.boards or 1) / (_fps(first) * (row.boards or 1))
+
+
+def fullness_of(answer: Answer) -> tuple[Fullness, ...]:
+    """Return how full every die is in the plan of an answer, nothing if it has none."""
+    return () if answer.plan is None else die_fullness(Plan.from_json(answer.plan))
 
 
 def row_of(number: int, key: str, point: Point, answer: Answer) -> Row:

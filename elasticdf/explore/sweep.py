@@ -7,7 +7,7 @@ at the end depends on the answers alone, not on who computed them or in which or
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codegen.build_plan import BuildPlan
@@ -17,7 +17,7 @@ from elasticdf.errors import UserError
 from elasticdf.explore.engine import Engine, answers
 from elasticdf.explore.grid import Point
 from elasticdf.explore.page import page
-from elasticdf.explore.result import Exploration, exploration, row_of
+from elasticdf.explore.result import Exploration, exploration, fullness_of, row_of
 from elasticdf.explore.solve import Answer, Model, Settings
 from elasticdf.explore.store import Store
 from elasticdf.report.page import write_page
@@ -73,6 +73,9 @@ def explore(sweep: Sweep, told: Told) -> Exploration:
         for number, point in enumerate(sweep.points)
     ]
     result = exploration(model.name, rows)
+    if result.best is not None:
+        best = found[sweep.points[result.best]]
+        result = replace(result, fullness=fullness_of(best))
     try:
         BuildPlan({TABLE: json_bytes(result.to_json())}).write(sweep.output)
     except OSError as error:

@@ -52,16 +52,24 @@ def page(report: PlanReport) -> str:
         numbers={layer.name: layer.number for layer in report.layers},
         picture=cluster_picture(report),
         link_share=link_share,
-        nearly=NEARLY_FULL,
-        dies=_dies(report.fullness),
-        resources=list(dict.fromkeys(row.resource for row in report.fullness)),
         fullest=max(report.fullness, key=_of_limit, default=None),
         crossings=Counter(c.kind.value for c in plan.crossings) if plan else Counter(),
         times={time.number: time for time in report.timeline},
         things=[_thing(report, layer) for layer in report.layers],
         most_cycles=max((layer.cycles for layer in report.layers), default=1) or 1,
         end=max((time.last_cycle for time in report.timeline), default=0) or 1,
+        **fullness_values(report.fullness),
     )
+
+
+def fullness_values(rows: tuple[Fullness, ...]) -> dict[str, object]:
+    """Return what the picture and table of how full dies are needs."""
+    return {
+        "fullness": rows,
+        "dies": _dies(rows),
+        "resources": list(dict.fromkeys(row.resource for row in rows)),
+        "nearly": NEARLY_FULL,
+    }
 
 
 def _of_limit(row: Fullness) -> float:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,11 +43,22 @@ def test_points_that_fail_are_rows_and_lines(tmp_path: Path):
     ]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, ...]:
+    """The files of a sweep that nothing disturbed, computed without Dask."""
+    output = tmp_path_factory.mktemp("whole")
+    _run(output, *ALL, "--workers", "0")
+    return _files(output)
+
+
+def _files(output: Path) -> tuple[bytes, ...]:
+    return tuple((output / name).read_bytes() for name in ("explore.json", "explore.html"))
+
+
 @pytest.mark.slow
-def test_a_worker_that_dies_costs_nothing(tmp_path: Path):
-    _run(tmp_path / "here", *ALL, "--workers", "0")
+def test_a_worker_that_dies_costs_nothing(tmp_path: Path, whole: tuple[bytes, ...]):
     sweep = subprocess.Popen(
-        _command(tmp_path / "dask", *ALL, "--workers", "2"), stderr=subprocess.PIPE, text=True
+        _command(tmp_path, *ALL, "--workers", "2"), stderr=subprocess.PIPE, text=True
     )
     assert sweep.stderr is not None
     sweep.stderr.readline()
@@ -53,9 +68,87 @@ def test_a_worker_that_dies_costs_nothing(tmp_path: Path):
     assert killed
     sweep.communicate(timeout=180)
     assert sweep.returncode == 0
-    for name in ("explore.json", "explore.html"):
-        here, dask = (tmp_path / folder / name for folder in ("here", "dask"))
-        assert here.read_bytes() == dask.read_bytes()
+    assert _files(tmp_path) == whole
+
+
+@pytest.mark.slow
+def test_sweeps_killed_at_random_moments_end_in_the_same_table(
+    tmp_path: Path, whole: tuple[bytes, ...]
+):
+    dice = random.Random(9)
+    for _ in range(10):
+        sweep = subprocess.Popen(
+            _command(tmp_path, *ALL, "--workers", "0"), stderr=subprocess.DEVNULL
+        )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            sweep.wait(dice.uniform(0.5, 6.0))
+        sweep.kill()
+        sweep.wait()
+    _run(tmp_path, *ALL, "--workers", "0")
+    assert _files(tmp_path) == whole
+
+
+def test_an_interrupt_ends_a_sweep_in_a_word(tmp_path: Path):
+    points = ("--targets", "1..8xu50", "--modes", "all", "--workers", "2")
+    sweep = subprocess.Popen(
+        _command(tmp_path, *points), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert sweep.stderr is not None
+    first = sweep.stderr.readline()
+    os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does it: to every process of the job
+    _, rest = sweep.communicate(timeout=60)
+    assert first.startswith("1/32 ")
+    assert [line for line in rest.splitlines() if "/32 " not in line] == [
+        "interrupted",
+        f"  the same command goes on from what {tmp_path} holds",
+    ]
+    assert sweep.returncode == 130
+    assert list(tmp_path.glob("points/*/answer.json"))
+    assert not (tmp_path / "explore.json").exists()
+
+
+@pytest.mark.slow
+def test_a_running_dask_cluster_computes_the_same_and_may_lose_a_worker(
+    tmp_path: Path, whole: tuple[bytes, ...]
+):
+    with _cluster(tmp_path) as (address, workers):
+        sweep = subprocess.Popen(
+            _command(tmp_path / "out", *ALL, "--scheduler", address),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert sweep.stderr is not None
+        sweep.stderr.readline()
+        workers[0].kill()
+        sweep.communicate(timeout=180)
+    assert sweep.returncode == 0
+    assert _files(tmp_path / "out") == whole
+
+
+@contextlib.contextmanager
+def _cluster(folder: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Yield the address of a Dask scheduler on the loopback interface and its two workers."""
+    file = folder / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    loopback = ["--host", "127.0.0.1", "--no-dashboard"]
+    asked = [[*dask, "scheduler", *loopback, "--port", "0", "--scheduler-file", str(file)]]
+    asked += [
+        [*dask, "worker", "--scheduler-file", str(file), *loopback, "--nthreads", "1", "--no-nanny"]
+        for _ in range(2)
+    ]
+    running = [
+        subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=folder) for command in asked
+    ]
+    try:
+        for _ in range(300):
+            if file.exists():
+                break
+            time.sleep(0.1)
+        yield json.loads(file.read_text())["address"], running[1:]
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
 
 
 def _descendants(pid: int) -> list[int]:
