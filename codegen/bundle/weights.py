@@ -82,6 +82,11 @@ def read_weights(project: Path, boards: Collection[int]) -> tuple[UnitWeights, .
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read ({error}); partition the network again") from error
     index = decode(_Index, document, str(path))
+    if index.schema != WEIGHTS_SCHEMA:
+        raise UserError(
+            f"{path}: schema is {index.schema!r}, {WEIGHTS_SCHEMA!r} is needed; "
+            "partition the network again"
+        )
     return tuple(
         UnitWeights.of(entry.board, entry.unit, entry.layer, _words(project, entry))
         for entry in index.units

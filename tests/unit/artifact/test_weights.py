@@ -77,6 +77,13 @@ def test_missing_or_wrong_words_are_refused(
     assert not (tmp_path / "project/artifact").exists()
 
 
+def test_an_index_of_another_schema_is_refused(tmp_path: Path) -> None:
+    project = _project(tmp_path, words="1\n")
+    (project / "weights.json").write_text('{"schema": "elasticdf.weights/9", "units": []}')
+    with pytest.raises(UserError, match=r"schema is 'elasticdf.weights/9', 'elasticdf.weights/1'"):
+        package(project)
+
+
 def test_the_original_loader_cannot_load_weights(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
         package(_project(tmp_path, words="1\n"), loader=Loader.ORIGINAL)
