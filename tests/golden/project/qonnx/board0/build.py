@@ -1,4 +1,4 @@
-"""Builds the kernels of board 1 (u250) with FINN. Written by elasticdf.
+"""Builds the kernels of board 0 (u50) with FINN. Written by elasticdf.
 
 One .xo per compute kernel and one per host DMA; network ends stay streams. A .dat beside an .xo holds
 weights that the host has to load; a .key says what the .xo was made from, so that it is kept while
@@ -20,23 +20,24 @@ import onnx
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 VERSION = '0.1.0'
-PART = 'xcu250-figd2104-2L-e'
+PART = 'xcu50-fsvh2104-2L-e'
 CLOCK_NS = 5.0
 
 # Name: replica, layers in order, and per stream end (tensor, elements and bits of a transfer).
 KERNELS = {
-    'seg_r0_s2': {'replica': 0, 'layers': ['Thresholding_rtl_2'], 'inputs': [('t2', 4, 8)], 'outputs': [('t3', 2, 4)]},
-    'seg_r0_s3': {'replica': 0, 'layers': ['Thresholding_rtl_3'], 'inputs': [('t3', 2, 4)], 'outputs': [('t4', 4, 8)]},
+    'seg_r0_s0': {'replica': 0, 'layers': ['Thresholding_rtl_0', 'Thresholding_rtl_1'], 'inputs': [('t0', 2, 16)], 'outputs': [('t2', 4, 8)]},
+    'seg_r0_s1': {'replica': 0, 'layers': ['Thresholding_rtl_2'], 'inputs': [('t2', 4, 8)], 'outputs': [('t3', 2, 4)]},
 }
 
 # Name: direction, bits of a padded transfer, transfers of a frame.
 DMAS = {
-    'idma_seg_r0_s2': {'direction': 'in', 'bits': 8, 'transfers': 32},
-    'odma_seg_r0_s3': {'direction': 'out', 'bits': 8, 'transfers': 32},
+    'idma_seg_r0_s0': {'direction': 'in', 'bits': 16, 'transfers': 64},
+    'odma_seg_r0_s1': {'direction': 'out', 'bits': 8, 'transfers': 64},
 }
 
-# The part of a replica that sits on this board.
-GRAPH = "segment{replica}.onnx"
+# The plan was made from QONNX: FINN's own graph, under the plan's names and with minimised bit widths,
+# is what is built.
+GRAPH = os.path.join("..", "finn", "graph.onnx")
 
 # Where a layer sits changes nothing inside its kernel.
 PLACE = ("slr", "partition_id", "device_id", "mem_port")
@@ -114,7 +115,6 @@ def build_kernel(name):
     model = ModelWrapper(cut(whole, name))
     model = apply_folding(model, replica)
     model = model.transform(SpecializeLayers(PART))
-    model = minimise_bit_widths(model, [end[0] for end in KERNELS[name]["outputs"]])
     model = convert_ends(model, KERNELS[name]["inputs"])
     check_ends(model, name)
     model = model.transform(InsertDWC())
@@ -237,54 +237,6 @@ def write_weights(model, path):
             op.make_weight_file(model.get_initializer(node.input[1]), "decoupled_runtime", path)
             return True
     return False
-
-
-def minimise_bit_widths(model, ends=()):
-    """Minimise widths as FINN does, with three exceptions.
-
-    BIPOLAR weights stay: FINN would widen them to INT2. Layers that make one of the ``ends`` keep
-    their output type, because the kernel at the other end of that stream was planned with it. Weights
-    that the host loads are known, they are not taken for any of their type.
-    """
-    from qonnx.core.datatype import DataType
-    from qonnx.custom_op.registry import getCustomOp
-    from qonnx.transformation.infer_datatypes import InferDataTypes
-
-    from finn.transformation.fpgadataflow.minimize_accumulator_width import MinimizeAccumulatorWidth
-    from finn.transformation.fpgadataflow.minimize_weight_bit_width import MinimizeWeightBitWidth
-
-    kept = {}
-    for node in model.graph.node:
-        names = ["weightDataType"] if attribute_of(node, "weightDataType") == "BIPOLAR" else []
-        if set(node.output) & set(ends):
-            names += ["outputDataType", "accDataType"]
-        for name in names:
-            if attribute_of(node, name) is not None:
-                kept[tuple(node.output), name] = attribute_of(node, name)
-    loaded = [n for n in model.graph.node if attribute_of(n, "runtime_writeable_weights") == 1]
-    for node in loaded:
-        getCustomOp(node).set_nodeattr("runtime_writeable_weights", 0)
-    model = model.transform(MinimizeWeightBitWidth())
-    model = model.transform(MinimizeAccumulatorWidth())
-    loaded = {tuple(node.output) for node in loaded}
-    for node in model.graph.node:
-        if tuple(node.output) in loaded:
-            getCustomOp(node).set_nodeattr("runtime_writeable_weights", 1)
-    for node in model.graph.node:
-        for name in ("weightDataType", "outputDataType", "accDataType"):
-            value = kept.get((tuple(node.output), name))
-            if value is None:
-                continue
-            getCustomOp(node).set_nodeattr(name, value)
-            if name == "weightDataType":
-                model.set_tensor_datatype(node.input[1], DataType[value])
-    return model.transform(InferDataTypes())
-
-
-def attribute_of(node, name):
-    """Return a number or text that a node states, or None."""
-    stated = (a for a in node.attribute if a.name == name)
-    return next((a.i if a.type == onnx.AttributeProto.INT else a.s.decode() for a in stated), None)
 
 
 def convert_ends(model, inputs):
