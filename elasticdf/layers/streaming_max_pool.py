@@ -24,7 +24,7 @@ from elasticdf.layers.kind import (
 from elasticdf.layers.memory import ceil_div, divisor_foldings
 
 
-def _row(layer: Layer) -> tuple[int, int] | None:
+def row_of(layer: Layer) -> tuple[int, int] | None:
     """Return length and window of a one-dimensional image, None in two dimensions."""
     (height, width), (pool_h, pool_w) = layer.integers("ImgDim"), layer.integers("PoolDim")
     if width == 1:
@@ -38,7 +38,7 @@ def _outputs(layer: Layer, length: int, window: int) -> int:
 
 
 def _cycles(layer: Layer) -> int:
-    row = _row(layer)
+    row = row_of(layer)
     if row is not None:
         folds = fold(layer, layer.integer("NumChannels"), "PE")
         return _outputs(layer, *row) * folds * (row[1] + 1)
@@ -48,7 +48,7 @@ def _cycles(layer: Layer) -> int:
 
 def _ports(layer: Layer) -> LayerPorts:
     bits = layer.datatype("dataType").bits
-    row = _row(layer)
+    row = row_of(layer)
     if row is not None:
         width = layer.integer("PE") * bits
         values = _outputs(layer, *row) * fold(layer, layer.integer("NumChannels"), "PE")
@@ -60,7 +60,7 @@ def _ports(layer: Layer) -> LayerPorts:
 
 
 def _foldings(layer: Layer) -> tuple[Attributes, ...]:
-    if _row(layer) is None:
+    if row_of(layer) is None:
         return ({},)
     return divisor_foldings(layer, "PE", layer.integer("NumChannels"))
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from elasticdf.errors import UserError
 from elasticdf.ir import Layer
 from elasticdf.layers import kind_of
+from elasticdf.layers.streaming_max_pool import row_of
 from elasticdf.simulation import windows
 from elasticdf.simulation.process import Pattern, table
 
@@ -138,11 +139,19 @@ def _global_acc_pool(layer: Layer) -> Pattern:
 
 def _max_pool(layer: Layer) -> Pattern:
     (height, width), (down, across) = layer.integers("ImgDim"), layer.integers("PoolDim")
-    if height == 1 and down == 1:
-        values = kind_of(layer).ports(layer).output_values
-        folds = layer.integer("NumChannels") // layer.integer("PE")
-        return _first_all_then(layer, across * folds, folds, values // folds)
+    row = row_of(layer)
+    if row is not None:
+        return _row_max_pool(layer, *row)
     return _first_all_then(layer, down * width, width // across, height // down)
+
+
+def _row_max_pool(layer: Layer, length: int, window: int) -> Pattern:
+    """Windows over a row; what is left over is read, and written if CeilMode says so."""
+    folds = layer.integer("NumChannels") // layer.integer("PE")
+    pixels = np.arange(1, length + 1)
+    ends = (pixels % window == 0) | (pixels == length) & bool(layer.integer("CeilMode"))
+    writes = np.concatenate([[0] * folds + [1] * folds * int(end) for end in ends])
+    return table(np.ones(len(writes), np.int32), 1 - writes, writes, **_delays(layer))
 
 
 def _from_mask(
