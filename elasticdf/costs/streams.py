@@ -19,6 +19,7 @@ from elasticdf.ir import Graph, Layer, Resources
 from elasticdf.layers import with_defaults
 from elasticdf.layers.kind import FpgaPart
 from elasticdf.layers.streaming_fifo import split_depths
+from elasticdf.layers.streaming_max_pool import row_of
 
 ADAPTERS = ("StreamingDataWidthConverter", "StreamingFIFO")
 """Families that sit in streams; graphs that have them need no allowance."""
@@ -63,7 +64,9 @@ def _fill(layer: Layer) -> Fraction:
             rows, columns = (kernel[0] - 1) * dilation[0], (kernel[1] - 1) * dilation[1]
             return Fraction(rows * width + columns + 1, height * width)
         case "StreamingMaxPool":
-            return Fraction(layer.integers("PoolDim")[0], layer.integers("ImgDim")[0])
+            height, pool = layer.integers("ImgDim")[0], layer.integers("PoolDim")[0]
+            length, window = row_of(layer) or (height, pool)
+            return Fraction(min(window, length), length)
         case "GlobalAccPool":
             return Fraction(1)
     return Fraction(0)

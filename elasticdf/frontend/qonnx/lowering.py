@@ -163,7 +163,8 @@ def _run(op: Op, inputs: tuple[Value | None, ...], sketch: Sketch) -> tuple[Valu
         return (_behind(op, inputs, sketch),)
     on_host = all(isinstance(value, Host) for value in streams)
     if on_host and op.type not in _QUANTISERS:
-        if op.type not in ("Conv", "MatMul", "Gemm") or not sketch.take_image(streams[0]):
+        weighted = op.type in ("Conv", "MatMul", "Gemm") and matrix.has_codes(inputs[1])
+        if not weighted or not sketch.take_image(streams[0]):
             return (sketch.host.run(op, inputs),)
         inputs = tuple(sketch.image if value is streams[0] else value for value in inputs)
     if op.type not in _KEEPS_AVERAGE:

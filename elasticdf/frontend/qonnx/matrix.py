@@ -187,13 +187,21 @@ def quantised_weights(
     return codes, full.reshape(-1 if full.size > 1 else ()), fitting(value.datatype, codes)
 
 
+def has_codes(value: Value | None) -> bool:
+    """Whether weights are quantised, or small whole numbers without a quantiser."""
+    if not isinstance(value, Constant) or value.codes is not None:
+        return isinstance(value, Constant)
+    values = value.values.astype(np.float64)
+    whole = (values == np.round(values)) & (np.abs(values) <= _LARGEST_WEIGHT)
+    return bool(whole.all())
+
+
 def _plain_weights(op: Op, value: Constant) -> Wholes:
     """Take weights without a quantiser as codes if they are small whole numbers."""
-    values = value.values.astype(np.float64)
-    if (values != np.round(values)).any() or np.abs(values).max() > _LARGEST_WEIGHT:
+    if not has_codes(value):
         raise blocked(
             op.place,
             "its weights are real numbers, not quantised ones",
             "train the network quantised (Brevitas, QKeras) and export QONNX",
         )
-    return narrow(values)
+    return narrow(value.values.astype(np.float64))

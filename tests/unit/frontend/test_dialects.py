@@ -209,6 +209,15 @@ def channels_last_between() -> Drawing:
     return net.model(net.op("Add", one, other)), families
 
 
+def real_first_layer() -> Drawing:
+    """A convolution of real numbers in front of the first quantiser is the host's."""
+    net = Net((1, 3, 6, 6))
+    table = net.whole(2, 3, 3, 3) / 8
+    sums = net.op("Relu", net.op("Conv", "x", table))
+    output = net.op("Conv", net.quant(sums, signed=0), net.weights(3, 2, 1, 1))
+    return net.model(net.quant(output, 0.5)), "MVAU"
+
+
 NETWORKS: dict[str, Callable[[], Drawing]] = {
     "transposed convolution": lambda: transposed(IMAGE, 4, strides=[2, 2], pads=[1] * 4),
     "transposed, uneven": lambda: transposed(
@@ -235,6 +244,7 @@ NETWORKS: dict[str, Callable[[], Drawing]] = {
     "newer Trunc": newer_trunc,
     "channels last": channels_last,
     "channels last between": channels_last_between,
+    "real first layer": real_first_layer,
     "reshaped weights": reshaped_weights,
     "pixels to space": pixels_to_space,
 }  # fmt: skip
