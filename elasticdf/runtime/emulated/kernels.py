@@ -7,7 +7,9 @@ Refuses addresses outside the board's memory.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from elasticdf.artifact.deployment import Kernel, Port
 from elasticdf.errors import UserError
-from elasticdf.runtime.emulated.frames import Chunk, FrameQueue
+from elasticdf.runtime.emulated.frames import Chunk, ClosedError, FrameQueue
 from elasticdf.runtime.packing import frame_bytes, narrow_type, pack, unpack
 
 MOST_FRAMES_PER_CHUNK = 1024
@@ -167,12 +169,67 @@ def run_input(port: Port, memory: Memory, sink: Sink, transfer: Transfer) -> Non
         sink.put(unpack(data[start : start + step], port, kind))
 
 
-def run_output(port: Port, memory: Memory, source: FrameQueue, transfer: Transfer) -> None:
-    """Stream frames from the board into memory."""
-    size = frame_bytes(port)
-    data = memory.view(transfer.address, transfer.frames * size).reshape(transfer.frames, size)
-    done = 0
-    while done < transfer.frames:
-        chunk = source.take(transfer.frames - done)
-        data[done : done + len(chunk)] = pack(chunk, port)
-        done += len(chunk)
+class OutputEngine:
+    """A DMA engine that writes frames to memory, in the thread that brings them.
+
+    Args:
+        port: The stream.
+        memory: Where frames go.
+        done: Called with the number of every start that is complete.
+
+    Attributes:
+        frames: Written since the board was reset.
+    """
+
+    def __init__(self, port: Port, memory: Memory, done: Callable[[int], None]) -> None:
+        self._port = port
+        self._memory = memory
+        self._done = done
+        self._starts: deque[tuple[int, NDArray[np.uint8]]] = deque()
+        self._closed = False
+        self._change = threading.Condition()
+        self.frames = 0
+
+    def start(self, run: int, transfer: Transfer) -> None:
+        """Queue a start.
+
+        Raises:
+            UserError: The address is outside the board's memory.
+        """
+        size = frame_bytes(self._port)
+        data = self._memory.view(transfer.address, transfer.frames * size)
+        with self._change:
+            self._starts.append((run, data.reshape(transfer.frames, size)))
+            self._change.notify()
+
+    def put(self, chunk: Chunk) -> None:
+        """Write frames, waiting for starts that want them.
+
+        Raises:
+            ClosedError: The board was reset.
+        """
+        rows = pack(chunk, self._port)
+        while len(rows):
+            run, room = self._next_start()
+            count = min(len(rows), len(room))
+            room[:count] = rows[:count]
+            rows = rows[count:]
+            self.frames += count
+            if count == len(room):
+                self._done(run)
+            else:
+                self._starts.appendleft((run, room[count:]))
+
+    def _next_start(self) -> tuple[int, NDArray[np.uint8]]:
+        with self._change:
+            while not self._starts and not self._closed:
+                self._change.wait()
+            if self._closed:
+                raise ClosedError
+            return self._starts.popleft()
+
+    def close(self) -> None:
+        """End every wait."""
+        with self._change:
+            self._closed = True
+            self._change.notify_all()

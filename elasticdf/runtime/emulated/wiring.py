@@ -1,8 +1,8 @@
 """The running logic of an emulated board: kernels, DMA engines, links, joined as its binary says.
 
 Frames are pushed: whoever has some computes on through every kernel that waits for nothing else, up
-to a link, a DMA engine, or a kernel with several inputs. Such a kernel, every DMA engine and every
-receiving end of a link has a thread of its own.
+to a link, memory, or a kernel with several inputs. Such a kernel, every DMA engine that reads and
+every receiving end of a link has a thread of its own.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from elasticdf.runtime.emulated.frames import ClosedError, FrameQueue
 from elasticdf.runtime.emulated.kernels import (
     InlineKernel,
     Memory,
+    OutputEngine,
     Relay,
     Segment,
     Sink,
     Transfer,
     chunk_frames,
     run_input,
-    run_output,
     run_segment,
 )
 from elasticdf.runtime.emulated.link import LinkEnd, counters_in
@@ -86,7 +86,9 @@ class Wiring:
         self._closing = threading.Event()
         self._inputs: dict[StreamEnd, Sink] = {}
         self._queues: list[FrameQueue] = []
-        self._starts: dict[str, Starts] = {}
+        self._starts: dict[str, Callable[[int, Transfer], None]] = {}
+        self._stops: list[Callable[[], None]] = []
+        self._engines: list[OutputEngine] = []
         self._threads: list[threading.Thread] = []
         self.ports: dict[int, NetworkPort] = {}
         self.links: dict[LinkEnd, Transmitter | Receiver] = {}
@@ -200,29 +202,31 @@ class Wiring:
 
     def _read_for(self, stream: HostStream, sink: Sink) -> None:
         port = self._port(stream.end)
-        self._add_dma(stream, lambda transfer: run_input(port, self._memory, sink, transfer))
-
-    def _write_from(self, stream: HostStream) -> FrameQueue:
-        port = self._port(stream.end)
-        queue = self._queue(port)
-        self._add_dma(stream, lambda transfer: run_output(port, self._memory, queue, transfer))
-        return queue
-
-    def _add_dma(self, stream: HostStream, work: Callable[[Transfer], None]) -> None:
         starts: Starts = SimpleQueue()
-        self._starts[stream.dma] = starts
+        self._starts[stream.dma] = lambda run, transfer: starts.put((run, transfer))
+        self._stops.append(lambda: starts.put(None))
 
         def run() -> None:
             while (start := starts.get()) is not None:
                 number, transfer = start
                 try:
-                    work(transfer)
+                    run_input(port, self._memory, sink, transfer)
                 except UserError as error:
                     self._report({"op": "failed", "run": number, "text": str(error)})
                 else:
-                    self._report({"op": "done", "run": number})
+                    self._done(number)
 
         self._add_thread(f"DMA {stream.dma}", run)
+
+    def _write_from(self, stream: HostStream) -> OutputEngine:
+        engine = OutputEngine(self._port(stream.end), self._memory, self._done)
+        self._starts[stream.dma] = engine.start
+        self._stops.append(engine.close)
+        self._engines.append(engine)
+        return engine
+
+    def _done(self, run: int) -> None:
+        self._report({"op": "done", "run": run})
 
     def _add_thread(self, name: str, run: Callable[[], None]) -> None:
         def guarded() -> None:
@@ -246,17 +250,18 @@ class Wiring:
         """Start a DMA engine; the event ``done`` with the run's number follows.
 
         Raises:
-            UserError: There is no such engine.
+            UserError: There is no such engine, or the address is outside the board's memory.
         """
         if dma not in self._starts:
             raise UserError(f"no compute unit {dma} can be started")
-        self._starts[dma].put((run, transfer))
+        self._starts[dma](run, transfer)
 
     def progress(self) -> int:
         """Return a number that changes as long as frames move."""
         kernels = (sink for sink in self._inputs.values() if isinstance(sink, InlineKernel))
         moved = sum(kernel.frames for kernel in kernels)
         moved += sum(queue.passed for queue in self._queues)
+        moved += sum(engine.frames for engine in self._engines)
         return moved + sum(counters.packets for counters in self._counters.values())
 
     def close(self) -> None:
@@ -266,7 +271,7 @@ class Wiring:
             port.close()
         for queue in self._queues:
             queue.close()
-        for starts in self._starts.values():
-            starts.put(None)
+        for stop in self._stops:
+            stop()
         for thread in self._threads:
             thread.join(timeout=5)
