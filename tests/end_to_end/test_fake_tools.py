@@ -129,7 +129,7 @@ class Project:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=800,
             check=False,
         )
 
@@ -314,7 +314,9 @@ def test_networks_build_from_plan_to_artifact(
 ) -> None:
     """What ``partition`` left is built by ``make`` alone, packed, linted; the boards agree."""
     request = ("partition", f"zoo:{network}", "--target", target, "--mode", mode)
-    ran = elasticdf(*request, "--time-limit", "20", "-o", tmp_path / "project")
+    replicas = "2" if mode == "dp" and target != "1xu50" else "1"
+    choices = ("--replicas", replicas, "--time-limit", "20")
+    ran = elasticdf(*request, *choices, "-o", tmp_path / "project")
     assert ran.code == 0, ran.err
     project = Project(tmp_path)
     graph = frontend.load(project.folder / NETWORK)
