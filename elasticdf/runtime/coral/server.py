@@ -171,6 +171,10 @@ class Server:
         threads: onnxruntime may use so many per emulated board.
         stall_seconds: A request without any progress for so long has failed.
 
+    Attributes:
+        resources: One per artifact.
+        report: What is served.
+
     Raises:
         UserError: The folder cannot be used, or two artifacts hold the same accelerator.
         BoardError: A board or a link failed while being set up.
@@ -186,7 +190,7 @@ class Server:
     ) -> None:
         self._stack = ExitStack()
         self._accelerators: dict[str, Accelerator] = {}
-        resources = []
+        resources: list[Resource] = []
         with ExitStack() as stack:
             socket = root / "run" / "coral.sock"
             _check_length(socket)
@@ -199,15 +203,16 @@ class Server:
                 resource = stack.enter_context(Resource(boards, stall_seconds))
                 load(resource, artifact)
                 self._accelerators.update(accelerators_of(artifact, resource, context))
-                resources.append(resource.name)
+                resources.append(resource)
             self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="request")
             self._listener = Listener(socket, METHOD, self._take)
             self._stack = stack.pop_all()
+        self.resources = tuple(resources)
         self.report = ServeReport(
             socket=str(socket),
             root=str(root),
             accelerators=tuple(sorted(self._accelerators)),
-            resources=tuple(resources),
+            resources=tuple(resource.name for resource in resources),
         )
 
     def _take(self, call: Call) -> None:

@@ -145,7 +145,7 @@ def test_a_killed_board_fails_requests_until_it_is_back(tmp_path: Path) -> None:
     sample = Sample(mode="dp", boards=1)
     with Server([sample.artifact(tmp_path / "p")], tmp_path, stall_seconds=20) as server:
         client(tmp_path, sample, "once")
-        (board,) = server._accelerators["test.tiny.tiny"]._resource.boards
+        (board,) = server.resources[0].boards
         assert isinstance(board, EmulatedBoard)
         os.kill(board.pid, signal.SIGKILL)
         client(tmp_path, sample, "patiently")

@@ -75,8 +75,8 @@ def soak(folder: Path, seconds: float, seed: int) -> Soak:
         Server([sample.artifact(folder / "p")], folder, stall_seconds=30) as server,
         (folder / "said").open("ab") as said,
     ):
-        (accelerator,) = server._accelerators.values()
-        pids = (os.getpid(), *(board.pid for board in accelerator._resource.boards))
+        (resource,) = server.resources
+        pids = (os.getpid(), *(board.pid for board in resource.boards))
         clients = [start(folder, sample, said) for _ in range(CLIENTS)]
         for look in range(LOOKS):
             time.sleep(seconds / LOOKS)
