@@ -12,7 +12,7 @@ SOURCES := elasticdf partitioner codegen models tests bench
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-slow check fmt golden bench docs lock clean
+.PHONY: help setup demo test test-slow check fmt golden bench pictures docs lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -52,6 +52,9 @@ golden: setup  ## Record the golden files again
 
 bench: setup  ## Print the benchmark tables (ratios in one run)
 	for script in bench/*.py; do $(BIN)/python $$script; done
+
+pictures: setup  ## Make the pictures of README and docs again (needs Chromium)
+	$(BIN)/python -m tests.pictures
 
 lock: setup  ## Resolve requirements.lock again from pyproject.toml
 	$(BIN)/python -m pip install --quiet pip-tools

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -108,7 +109,7 @@ def _partition(options: Namespace, report: Report) -> CommandResult:
     result = flow.partition(request, report)
     text = result.to_text()
     if sys.stdout.isatty():
-        text = f"{floorplan(result.plan)}\n{text}"
+        text = f"{floorplan(result.plan, shutil.get_terminal_size().columns)}\n{text}"
     return CommandResult(document=result.plan.to_json(), text=text)
 
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from elasticdf.records import encode
+from elasticdf.errors import UserError
+from elasticdf.records import decode, encode, expect_table
 from elasticdf.report.limits import advice, binding
 from elasticdf.report.loads import Fullness, LayerLoad, die_fullness, layer_loads
 from elasticdf.simulation import Span
@@ -48,6 +49,29 @@ class StreamBuffer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SizedFifo:
+    """A FIFO that was sized, an entry of ``fifos`` in ``plan.json``.
+
+    Attributes:
+        replica: Copy it belongs to.
+        stream: Tensor it carries.
+        layer: Whose kernel holds it.
+        board: Of that layer.
+        die: Of that layer.
+        depth: Transfers.
+        bits: Of a transfer.
+    """
+
+    replica: int
+    stream: str
+    layer: str
+    board: int
+    die: str
+    depth: int
+    bits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanReport:
     """Everything the page shows.
 
@@ -63,6 +87,7 @@ class PlanReport:
         timeline: When layers work on one frame; empty if it was not simulated.
         timeline_copy: Which copy it is of.
         timeline_note: How it was simulated, or why not.
+        fifos: Between layers; empty if the plan leaves their depths to FINN.
         buffers: Streams between kernels; empty without a deployment.
         provenance: Versions, options, seed and digests, flat; empty without a manifest.
     """
@@ -78,6 +103,7 @@ class PlanReport:
     timeline: tuple[LayerTime, ...] = ()
     timeline_copy: int = 0
     timeline_note: str = ""
+    fifos: tuple[SizedFifo, ...] = ()
     buffers: tuple[StreamBuffer, ...] = ()
     provenance: tuple[tuple[str, str], ...] = ()
 
@@ -97,7 +123,11 @@ def of_plan(
     buffers: tuple[StreamBuffer, ...] = (),
     provenance: tuple[tuple[str, str], ...] = (),
 ) -> PlanReport:
-    """Return the report of a plan; ``model`` is what it was made of, as a command takes it."""
+    """Return the report of a plan; ``model`` is what it was made of, as a command takes it.
+
+    Raises:
+        UserError: What the plan says of its FIFOs is not as elasticdf writes it.
+    """
     layers = layer_loads(plan)
     fullness = die_fullness(plan)
     return PlanReport(
@@ -112,8 +142,23 @@ def of_plan(
         fullness=fullness,
         binding=binding(plan, layers, fullness),
         advice=advice(plan, model),
+        fifos=_fifos(plan),
         buffers=buffers,
         provenance=provenance,
+    )
+
+
+def _fifos(plan: Plan) -> tuple[SizedFifo, ...]:
+    entries = plan.extra.get("fifos", ())
+    if not isinstance(entries, list | tuple):
+        raise UserError(f"plan.json: key 'fifos' is {entries!r:.60}, a list is needed")
+    return tuple(_fifo(entry, f"plan.json, fifos[{i}]") for i, entry in enumerate(entries))
+
+
+def _fifo(entry: Any, where: str) -> SizedFifo:
+    table = expect_table(entry, where)
+    return decode(
+        SizedFifo, {name: table[name] for name in SizedFifo.__slots__ if name in table}, where
     )
 
 

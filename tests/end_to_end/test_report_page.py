@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 
+from elasticdf.explore.grid import Point
+from elasticdf.explore.page import page as explore_page
+from elasticdf.explore.result import exploration, row_of
+from elasticdf.explore.solve import Answer, Outcome
 from elasticdf.report.page import page, write_page
-from elasticdf.report.record import of_plan
-from partitioner.plan import Plan
+from elasticdf.report.record import PlanReport, of_plan, with_timeline
+from elasticdf.simulation import Span
+from partitioner.plan import Mode, Plan
 from tests.browser import browser, needs_browser, open_file
 from tests.plan_samples import planned
 
@@ -28,9 +33,15 @@ def driver() -> Iterator[Any]:
 @pytest.fixture
 def plan(driver: Any, tmp_path: Path) -> Plan:
     plan = planned((*(f"layer{i}" for i in range(11)), HOSTILE), replicas=30)
-    write_page(page(of_plan(plan)), tmp_path / "report.html")
+    write_page(page(_simulated(plan)), tmp_path / "report.html")
     open_file(driver, tmp_path / "report.html")
     return plan
+
+
+def _simulated(plan: Plan) -> PlanReport:
+    names = dict.fromkeys(a.layer for a in plan.assignments)
+    spans = [Span(layer=name, first=9 * i, last=1_000 + 40 * i) for i, name in enumerate(names)]
+    return with_timeline(of_plan(plan), spans, "Made up.")
 
 
 def _rows(driver: Any, table: str) -> list[list[str]]:
@@ -81,6 +92,9 @@ def test_the_tables_are_the_plan(driver: Any, plan: Plan):
         ]
         for c in plan.crossings
     ]  # fmt: skip
+    assert [row[4:6] for row in _rows(driver, "t-layers")] == [
+        [str(9 * i), str(1_000 + 40 * i)] for i in range(12)
+    ]
     assert driver.find_element("id", "fps").text == f"{plan.frames_per_second:,.1f}"
 
 
@@ -91,9 +105,59 @@ def test_pointing_at_a_layer_lights_it_everywhere(driver: Any, plan: Plan):
     ActionChains(driver).move_to_element(block).perform()
     lit = driver.find_elements("css selector", ".lit")
     assert {element.get_attribute("data-l").split()[0] for element in lit} <= {"2", "3"}
-    for place in ("#cluster rect", "#pipeline rect", "#t-layers tr", "#t-assignments tr"):
-        assert driver.find_elements("css selector", f"{place}.lit"), place
+    for place in ("#cluster", "#pipeline", "#timeline", "#t-layers", "#t-assignments"):
+        assert driver.find_elements("css selector", f"{place} .lit"), place
     assert "layer3" in driver.find_element("id", "status").text
+
+
+def test_pointing_at_a_crossing_lights_both_ends(driver: Any, plan: Plan):
+    driver.execute_script(
+        "document.querySelector('#t-crossings tbody tr')"
+        ".dispatchEvent(new PointerEvent('pointerover', {bubbles: true}))"
+    )
+    lit = driver.find_elements("css selector", "#t-layers .lit td:nth-child(2)")
+    first = plan.crossings[0]
+    assert [cell.text for cell in lit] == [first.source, first.target]
+
+
+def test_a_phone_scrolls_down_only(driver: Any, plan: Plan):
+    phone = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    width = driver.execute_script("return document.documentElement.scrollWidth")
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert width <= 390
+
+
+def test_paper_shows_every_row(driver: Any, plan: Plan):
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    hidden = driver.execute_script(
+        "return [...document.querySelectorAll('.scroll')]"
+        ".filter(box => box.scrollHeight > box.clientHeight + 1).length"
+    )
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert hidden == 0
+
+
+def test_a_sweep_has_a_page_that_lights_and_sorts(driver: Any, tmp_path: Path):
+    answer = Answer(outcome=Outcome.PLANNED, plan=planned(("a", "b"), replicas=3).to_json())
+    failed = Answer(outcome=Outcome.INFEASIBLE, reason=HOSTILE)
+    points = [
+        Point(target=target, mode=Mode.HARDWARE, clock_hz=10**8, frames_per_second=None)
+        for target in ("2xu280", HOSTILE)
+    ]
+    rows = [row_of(i, "key", points[i], found) for i, found in enumerate((answer, failed))]
+    write_page(explore_page(exploration(HOSTILE, rows)), tmp_path / "explore.html")
+    open_file(driver, tmp_path / "explore.html")
+    assert driver.get_log("browser") == []
+    assert driver.title == f"{HOSTILE}: exploration"
+    assert [row[1] for row in _rows(driver, "t-rows")] == ["2xu280", HOSTILE]
+    driver.find_element("css selector", "figure").send_keys("\ue014")  # arrow right
+    assert len(driver.find_elements("css selector", ".dot.lit")) == 2  # one per chart
+    assert "2xu280, hw, 100 MHz" in driver.find_element("id", "status").text
+    button = driver.find_element("css selector", "#t-rows th:nth-child(1) button")
+    button.click()
+    button.click()
+    assert [row[0] for row in _rows(driver, "t-rows")] == ["1", "0"]
 
 
 def test_the_keyboard_walks_through_the_layers(driver: Any, plan: Plan):
@@ -155,7 +219,7 @@ def _thread_seconds(driver: Any) -> float:
 
 def test_640_layers_answer_within_a_second_of_work(driver: Any, tmp_path: Path):
     plan = planned(tuple(f"layer{i}" for i in range(640)), replicas=2)
-    write_page(page(of_plan(plan)), tmp_path / "report.html")
+    write_page(page(_simulated(plan)), tmp_path / "report.html")
     driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
     open_file(driver, tmp_path / "report.html")
     loaded = _thread_seconds(driver)

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from elasticdf.report.floorplan import floorplan
+from partitioner.plan import PlannedBoard
 from tests.plan_samples import planned
 
 
 def test_boards_dies_and_bars():
     plan = planned(tuple("abcd"), replicas=60, board="u50")
-    assert floorplan(plan).splitlines() == [
+    assert floorplan(plan, 78).splitlines() == [
         "board 0: u50",
         "  SLR1  ████████·········│······  33% lut     60 copies: 60 layers",
         "  SLR0  ████████·········│······  33% lut     60 copies: 60 layers",
@@ -16,6 +19,17 @@ def test_boards_dies_and_bars():
         "  SLR1  ████████·········│······  33% lut     60 copies: 60 layers",
         "  SLR0  ████████·········│······  33% lut     60 copies: 60 layers",
     ]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_no_line_is_wider_than_the_terminal(width: int):
+    plan = planned(tuple("abcdef"), replicas=3)
+    many = tuple(PlannedBoard(id=i, board="u280", dies=("SLR0", "SLR1")) for i in range(16))
+    for shown in (plan, replace(plan, boards=many)):
+        lines = floorplan(shown, width).splitlines()
+        assert max(map(len, lines)) <= width
+        assert "SLR1" not in lines[0]
+    assert len(lines) == 16
 
 
 def test_few_copies_are_listed_and_an_empty_die_is_empty():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from elasticdf.errors import UserError
+from elasticdf.report.page import page
 from elasticdf.report.reading import read_plan_report
 from elasticdf.report.record import of_plan, with_timeline
 from elasticdf.simulation import Span
@@ -74,6 +75,22 @@ def test_a_timeline_says_where_and_when_every_layer_works():
     assert [time.number for time in report.timeline] == list(range(6))
     last = report.timeline[5]
     assert (last.first_cycle, last.last_cycle, last.board, last.die) == (5, 51, 1, "SLR0")
+
+
+def test_fifos_of_the_plan_are_shown():
+    fifo = {
+        "replica": 0,
+        "stream": "t",
+        "layer": "layer1",
+        "board": 0,
+        "die": "SLR0",
+        "depth": 1_024,
+    }
+    plan = replace(planned(NAMES), extra={"fifos": [{**fifo, "bits": 8}]})
+    assert of_plan(plan).fifos[0].depth == 1_024
+    assert "1,024" in page(of_plan(plan))
+    with pytest.raises(UserError, match=r"plan\.json, fifos\[0\]"):
+        of_plan(replace(plan, extra={"fifos": [fifo]}))
 
 
 def test_a_folder_without_plan_is_refused(tmp_path: Path):
