@@ -37,10 +37,16 @@ def add_clock_and_costs(parser: ArgumentParser, *, costs: str) -> None:
     )
 
 
-def add_solver(parser: ArgumentParser) -> None:
-    """Add --solver, --time-limit and --seed."""
+def add_solver(parser: ArgumentParser, *, limits: str = "wall time for everything") -> None:
+    """Add --solver, --time-limit and --seed; the help says what the time limit limits."""
     parser.add_argument("--solver", choices=("highs", "cbc"), default="highs")
-    parser.add_argument("--time-limit", type=positive_seconds, default=60.0, metavar="SECONDS")
+    parser.add_argument(
+        "--time-limit",
+        type=positive_seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help=f"of {limits} (default 60)",
+    )
     parser.add_argument("--seed", type=whole_number, default=0, metavar="N")
 
 

@@ -44,7 +44,7 @@ def _arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--fps", type=_rates, default="max", metavar="N|max[,N...]")
     parser.add_argument("--costs", default="calibrated", metavar="PROFILE")
-    add_solver(parser)
+    add_solver(parser, limits="counted work per point, the same on every machine")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--workers",

@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from elasticdf import __version__
 from elasticdf.errors import UserError
 from elasticdf.explore.grid import Point
 from elasticdf.explore.solve import Answer, Model, Outcome, Settings, solve
@@ -64,7 +65,9 @@ def _distributed(
             warnings.simplefilter("ignore", UserWarning)  # Dask finds the network large for a task
             shipped = client.submit(_ship, model, pure=False, retries=_RETRIES)
         futures = {
-            client.submit(solve, point, shipped, settings, pure=False, retries=_RETRIES): point
+            client.submit(
+                _solve_as, __version__, point, shipped, settings, pure=False, retries=_RETRIES
+            ): point
             for point in points
         }
         for future in distributed.as_completed(list(futures), loop=client.loop):
@@ -74,6 +77,14 @@ def _distributed(
 def _ship(model: Model) -> Model:
     """Hand the network to a worker as a task: what is only scattered dies with its worker."""
     return model
+
+
+def _solve_as(version: str, point: Point, model: Model, settings: Settings) -> Answer:
+    """Solve a point on a worker, unless it is of another version and would answer differently."""
+    if version != __version__:
+        reason = f"a worker has elasticdf {__version__}, {version} is needed; install it there"
+        return Answer(outcome=Outcome.FAILED, reason=reason)
+    return solve(point, model, settings)
 
 
 def _answer(future: Any) -> Answer:

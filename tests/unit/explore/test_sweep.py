@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from elasticdf import __version__
 from elasticdf.errors import UserError
 from elasticdf.explore import engine, sweep
 from elasticdf.explore.engine import Engine
 from elasticdf.explore.grid import Point, grid
-from elasticdf.explore.solve import Answer, Outcome, Settings
+from elasticdf.explore.solve import Answer, Model, Outcome, Settings
 from elasticdf.explore.store import Store
 from elasticdf.explore.sweep import PAGE, TABLE, Sweep, explore
 from partitioner.plan import Mode
@@ -130,3 +131,12 @@ def test_an_output_that_is_a_file_is_refused(request_of: Sweep):
     with pytest.raises(UserError) as error:
         explore(request_of, _ignore)
     assert str(error.value) == f"output {request_of.output} is a file; name a folder with -o"
+
+
+def test_a_worker_of_another_version_answers_nothing():
+    model = Model(name="net", content=b"")
+    answer = engine._solve_as("0.0", POINTS[0], model, Settings())
+    assert answer.outcome is Outcome.FAILED
+    assert answer.reason == (
+        f"a worker has elasticdf {__version__}, 0.0 is needed; install it there"
+    )
