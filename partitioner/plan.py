@@ -407,7 +407,8 @@ def _assignment(entry: Any, where: str) -> Assignment:
     refuse_unknown(resources, RESOURCE_NAMES, f"{where}, resources")
     for name in RESOURCE_NAMES:
         amount = resources.get(name)
-        if not (isinstance(amount, int) or (name == "ff" and amount is None)):
+        unknown = name == "ff" and name in resources and amount is None
+        if not (isinstance(amount, int) or unknown):
             raise UserError(f"{where}, resources, {name} is {amount!r}, a whole number is needed")
     attributes = expect_table(table.get("attributes"), f"{where}, attributes")
     return Assignment(

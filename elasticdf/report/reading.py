@@ -33,7 +33,7 @@ def read_plan_report(directory: Path) -> PlanReport:
     manifest = _read(directory / "manifest.json")
     provenance = _provenance(manifest, directory)
     if _is_infeasible(document):
-        return _infeasible(document, provenance)
+        return _infeasible(document, provenance, str(directory / "plan.json"))
     plan = Plan.from_json(document, str(directory / "plan.json"))
     return of_plan(
         plan,
@@ -43,8 +43,9 @@ def read_plan_report(directory: Path) -> PlanReport:
     )
 
 
-def _infeasible(document: Mapping[str, Any], provenance: tuple[tuple[str, str], ...]) -> PlanReport:
-    explanation = document.get("explanation")
+def _infeasible(
+    document: Mapping[str, Any], provenance: tuple[tuple[str, str], ...], where: str
+) -> PlanReport:
     cluster = document.get("cluster")
     clock = document.get("clock_hz")
     return PlanReport(
@@ -55,9 +56,24 @@ def _infeasible(document: Mapping[str, Any], provenance: tuple[tuple[str, str], 
             ("mode", str(document.get("mode", ""))),
             ("clock", f"{clock / 1e6:g} MHz" if isinstance(clock, int) else ""),
         ),
-        explanation=explanation if isinstance(explanation, Mapping) else {},
+        explanation=_explanation(document.get("explanation", {}), f"{where}, explanation"),
         provenance=provenance,
     )
+
+
+def _explanation(document: Any, where: str) -> Mapping[str, Any]:
+    """Return what the page reads of an explanation, or say what is wrong with it."""
+    table = expect_table(document, where)
+    for key in ("conflict", "shortfall", "remedies"):
+        if not isinstance(table.get(key, []), list):
+            raise UserError(f"{where}: key {key!r} is {table[key]!r:.60}, a list is needed")
+    for key in ("shortfall", "remedies"):
+        for entry in table.get(key, []):
+            expect_table(entry, f"{where}, {key}")
+    for entry in table.get("remedies", []):
+        if "change" not in entry:
+            raise UserError(f"{where}, remedies: an entry has no key 'change'; add what to change")
+    return table
 
 
 def _is_infeasible(document: Mapping[str, Any]) -> bool:
