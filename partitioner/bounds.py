@@ -7,11 +7,13 @@ some prices cannot be placed.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from partitioner.packing import Loads, option_amounts, weighted
 from partitioner.plan import CrossingKind
-from partitioner.problem import Problem, Region, Vector, exact
+from partitioner.problem import MeanLimit, Problem, Region, Vector, exact
 
 _ROUNDS = 200
 
@@ -143,3 +145,77 @@ def smallest_share(loads: Loads, *, enough: float | None = None) -> float:
         prices = prices / prices.sum()
         step *= 0.98
     return best
+
+
+def boards_only(problem: Problem) -> Problem | None:
+    """Return the problem with the dies of each board poured into one region.
+
+    Whatever it refuses is impossible in the problem as well.
+
+    Returns:
+        None if a board has dies of different parts or several memories.
+    """
+    regions: list[Region] = []
+    image: dict[int, int] = {}
+    for board in problem.boards:
+        dies = problem.regions_of(board)
+        image.update(dict.fromkeys(dies, len(regions)))
+        poured = _poured(problem, dies, len(regions))
+        if poured is None:
+            return None
+        regions.append(poured)
+    for index, region in enumerate(problem.regions):
+        if region.is_hub:
+            image[index] = len(regions)
+            regions.append(region)
+    return replace(
+        problem,
+        name=f"{problem.name}, boards only",
+        regions=tuple(regions),
+        links=tuple(
+            link.between(image[link.regions[0]], image[link.regions[1]])
+            for link in problem.links
+            if image[link.regions[0]] != image[link.regions[1]]
+        ),
+        items=tuple(
+            item
+            if item.regions is None
+            else replace(item, regions=tuple(sorted({image[r] for r in item.regions})))
+            for item in problem.items
+        ),
+    )
+
+
+def _poured(problem: Problem, dies: tuple[int, ...], index: int) -> Region | None:
+    """Return one region with the room of some dies; means are over the largest die's capacity."""
+    places = [problem.regions[die] for die in dies]
+    homes = {place.memory for place in places}
+    if len({place.part for place in places}) > 1 or len(homes) > 1:
+        return None
+    home = homes.pop()
+    memory = None if home is None else problem.regions[home]
+    capacity = tuple(max(amounts) for amounts in zip(*(p.capacity for p in places), strict=True))
+    allowed = [sum(amounts) for amounts in zip(*(p.allowed() for p in places), strict=True)]
+    means = {mean.resources: 0.0 for place in places for mean in place.mean_limits}
+    for resources in means:
+        present = sum(1 for r in resources if capacity[r])
+        total = sum(
+            m.limit * sum(1 for r in resources if place.capacity[r])
+            for place in places
+            for m in place.mean_limits
+            if m.resources == resources
+        )
+        means[resources] = total / max(present, 1)
+    return Region(
+        name=f"board {places[0].board}",
+        board=places[0].board,
+        die="",
+        capacity=capacity,
+        # Half a unit more keeps the product from being rounded below the whole units allowed.
+        limits=tuple((a + 0.5) / c if c else 0.0 for a, c in zip(allowed, capacity, strict=True)),
+        mean_limits=tuple(MeanLimit(resources=r, limit=limit) for r, limit in means.items()),
+        part=places[0].part,
+        memory=None if memory is None else index,
+        memory_charge=() if memory is None else memory.memory_charge,
+        memory_ports=None if memory is None else memory.memory_ports,
+    )

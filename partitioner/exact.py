@@ -13,6 +13,7 @@ from itertools import combinations_with_replacement, pairwise
 from math import ceil, inf
 
 from partitioner.bounds import least_crossing_cost
+from partitioner.census import Census
 from partitioner.clock import Clock
 from partitioner.fill import construct
 from partitioner.formulation import Formulation
@@ -31,6 +32,9 @@ _GENERAL_SIZE = 1_500
 
 _MOST_WALKS = 3_000
 """Walks tried for one pipeline: unlike the time limit, the same on every machine."""
+
+_COUNTED_SIZE = 20_000
+"""Items times regions times options up to which copies are counted."""
 
 _TINY_SIZE = 200
 """Size up to which the general model is the quickest way to the proof."""
@@ -97,6 +101,8 @@ def solve(problem: Problem, options: SolverOptions, *, first: Placement | None =
     _by_walks(best, options, clock)
     if not best.closed:
         _general(best, options, clock)
+    if not best.closed and (problem.replicas > 1 or best.placement is None):
+        _counted(best, options, clock)
     return _solution(best, options, clock)
 
 
@@ -150,6 +156,19 @@ def _general(best: Best, options: SolverOptions, clock: Clock) -> None:
         return
     if answer.values is not None:
         best.offer(formulation.placement(answer))
+    best.raise_bound(ceil(answer.bound - 1e-6) if answer.bound > -inf else 0)
+
+
+def _counted(best: Best, options: SolverOptions, clock: Clock) -> None:
+    """Count the copies of all replicas at once, beginning with the cheapest placement."""
+    problem = best.problem
+    if problem.size > _COUNTED_SIZE * problem.replicas:
+        return
+    census = Census(problem, charged=True)
+    if best.placement is not None:
+        census.begin_with(best.placement)
+    answer = census.model.solve(options, seconds=clock.left())
+    best.offer(census.placement(answer))
     best.raise_bound(ceil(answer.bound - 1e-6) if answer.bound > -inf else 0)
 
 

@@ -1,23 +1,26 @@
 """A first placement without any solver: lay all replicas one after another along the regions.
 
 Filling each region as far as it goes is optimal for a fixed order of regions (what fits keeps
-fitting when items are left out), so this finds dense placements in milliseconds. It does not
-minimise crossings and proves nothing; whatever it returns is verified by the caller.
+fitting when items are left out), so this finds dense placements in milliseconds. Copies that fit
+into one region are put there whole first (`partitioner.whole`). It does not minimise crossings and
+proves nothing; whatever it returns is verified by the caller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
-from partitioner.packing import Choice, Room, longest_prefix, pack
+from partitioner.packing import Choice, Loads, Room, longest_prefix, pack
 from partitioner.plan import CrossingKind
-from partitioner.problem import Item, Link, Problem, Vector
+from partitioner.problem import Link, Problem, Vector
 from partitioner.routes import RouteTable, assign_routes
 from partitioner.solution import Placement
 from partitioner.verify import violations
+from partitioner.whole import controller_at, copies_per_region, share_out
 
 _MOST_SPILLED = 0.15
 """Share of the chain that may be left over after all regions were filled."""
@@ -44,15 +47,17 @@ class Order:
 def construct(problem: Problem) -> Placement | None:
     """Return a valid placement, or None if none was found.
 
-    Tidy placements (every region holds one stretch of the chain) are tried in every order before
-    any is allowed to spill what is left over into gaps.
+    Tidy placements (every region holds whole replicas or one stretch of the chain) are tried in
+    every order before any is allowed to spill what is left over into gaps.
     """
     table = RouteTable(problem=problem)
+    whole = copies_per_region(problem)
     for spill in (False, True):
         for order in orders(problem):
-            placement = _along(problem, table, order, spill=spill)
-            if placement is not None and not violations(problem, placement):
-                return placement
+            for first in (whole, {}) if any(whole.values()) else ({},):
+                placement = _along(problem, table, order, first, spill=spill)
+                if placement is not None and not violations(problem, placement):
+                    return placement
     return None
 
 
@@ -93,19 +98,18 @@ def _dies(problem: Problem, board: int, *, inwards: bool) -> tuple[int, ...]:
     return regions if inwards == towards_end else regions[::-1]
 
 
-def _along(problem: Problem, table: RouteTable, order: Order, *, spill: bool) -> Placement | None:
-    once = tuple(range(len(problem.items)))
-    chain: list[int] = []
-    for replica in range(problem.replicas):
-        chain += once[::-1] if order.turning and replica % 2 else once
+def _along(
+    problem: Problem, table: RouteTable, order: Order, whole: Mapping[int, int], *, spill: bool
+) -> Placement | None:
     filling = _Filling(problem, order)
-    laid = filling.run(chain)
-    if len(laid[0]) < len(chain) and not (spill and filling.spill()):
+    laid = filling.put_whole(whole)
+    size = len(problem.items)
+    for replica in range(laid, problem.replicas):
+        once = range(replica * size, (replica + 1) * size)
+        filling.chain += reversed(once) if order.turning and (replica - laid) % 2 else once
+    if not filling.run() and not (spill and filling.spill()):
         return None
-    positions = [p // len(once) * len(once) + item for p, item in enumerate(chain)]
-    regions, options = ([0] * len(chain), [0] * len(chain))
-    for position, region, option in zip(positions, *laid, strict=True):
-        regions[position], options[position] = region, option
+    regions, options = filling.places()
     _bring_back(problem, regions, options)
     routes = assign_routes(table, regions, options)
     if routes is None:
@@ -114,103 +118,125 @@ def _along(problem: Problem, table: RouteTable, order: Order, *, spill: bool) ->
 
 
 class _Filling:
-    """One pass over an order of regions."""
+    """One pass over an order of regions.
+
+    Positions count the items of all replicas, replica by replica, as in `Placement`.
+    """
 
     def __init__(self, problem: Problem, order: Order) -> None:
         self._problem = problem
         self._order = order
         self._cuts = _CutLoads(problem)
         self._size = len(problem.items)
-        self._chain: Sequence[int] = ()
-        self._regions: list[int] = []
-        self._options: list[int] = []
+        self._held: dict[int, list[int]] = {region: [] for region in order.regions}
+        self._choice: dict[int, Choice] = {}
+        self._laid = 0
+        self._last = order.regions[0]
+        self.chain: list[int] = []
 
-    def run(self, chain: Sequence[int]) -> tuple[list[int], list[int]]:
-        problem, self._chain = self._problem, chain
-        items = tuple(problem.items[i] for i in chain)
-        for position, region in enumerate(self._order.regions):
-            done = len(self._regions)
-            if done == len(chain):
+    def put_whole(self, whole: Mapping[int, int]) -> int:
+        """Put whole replicas into regions, as many as there are to place; return how many."""
+        first = 0
+        for region, replicas in share_out(self._problem.replicas, whole).items():
+            for count in range(replicas, 0, -1):  # ports may leave room for fewer
+                positions = list(range(first * self._size, (first + count) * self._size))
+                choice = pack(self._loads(region, positions))
+                if choice is not None:
+                    self._held[region], self._choice[region] = positions, choice
+                    first += count
+                    break
+        return first
+
+    def places(self) -> tuple[list[int], list[int]]:
+        """Return the region and the option of every position."""
+        regions = [0] * (self._size * self._problem.replicas)
+        options = list(regions)
+        for region, positions in self._held.items():
+            choice = self._choice.get(region, ())
+            for position, option in zip(positions, choice, strict=True):
+                regions[position], options[position] = region, int(option)
+        return regions, options
+
+    def run(self) -> bool:
+        """Lay the chain along the regions; return whether all of it found a place."""
+        for region, following in zip_longest(self._order.regions, self._order.regions[1:]):
+            if self._laid == len(self.chain):
                 break
-            following = (
-                self._order.regions[position + 1]
-                if position + 1 < len(self._order.regions)
-                else None
-            )
-            count, choice = self._fill(items[done:], region, following)
-            self._regions += [region] * count
-            self._options += [int(v) for v in choice]
+            self._fill(region, following)
             if not self._order.joined and following is not None:
                 self._leave(region, following)
-        return self._regions, self._options
+        return self._laid == len(self.chain)
 
     def spill(self) -> bool:
         """Put what is left over into gaps, near where its producer sits; return whether it fits.
 
         Every region is packed anew with the item added, so gaps in single resources are found.
         """
-        chain = self._chain
-        left = range(len(self._regions), len(chain))
-        if len(left) > _MOST_SPILLED * len(chain):
+        if len(self.chain) - self._laid > _MOST_SPILLED * len(self.chain):
             return False
-        held: dict[int, list[int]] = {region: [] for region in self._order.regions}
-        for position, region in enumerate(self._regions):
-            held[region].append(position)
-        for position in left:
-            place = self._gap(held, position)
+        while self._laid < len(self.chain):
+            place = self._gap(self.chain[self._laid])
             if place is None:
                 return False
-            region, choice = place
-            held[region].append(position)
-            self._regions.append(region)
-            self._options.append(0)
-            for other, option in zip(held[region], choice, strict=True):
-                self._options[other] = int(option)
+            region, self._choice[region] = place
+            self._held[region].append(self.chain[self._laid])
+            self._last = region
+            self._laid += 1
         return True
 
-    def _gap(self, held: dict[int, list[int]], position: int) -> tuple[int, Choice] | None:
-        last = self._regions[-1] if self._regions else self._order.regions[0]
-        board = self._problem.regions[last].board
+    def _gap(self, position: int) -> tuple[int, Choice] | None:
+        board = self._problem.regions[self._last].board
         starts = position % self._size == 0
-        near = sorted(held, key=lambda region: (abs(region - last), region))
+        near = sorted(self._held, key=lambda region: (abs(region - self._last), region))
         for region in near:
             same = self._problem.regions[region].board == board
             if not (same or starts or self._order.joined):
                 continue
-            items = tuple(self._problem.items[self._chain[p]] for p in [*held[region], position])
-            room = Room(region=region, reserved=self._reserve(region))
-            choice = pack(room.loads(self._problem, items))
+            choice = pack(self._loads(region, [*self._held[region], position]))
             if choice is not None:
                 return region, choice
         return None
 
+    def _loads(self, region: int, positions: Sequence[int]) -> Loads:
+        items = tuple(self._problem.items[p % self._size] for p in positions)
+        return Room(region=region, reserved=self._reserve(region)).loads(self._problem, items)
+
     def _leave(self, region: int, following: int) -> None:
         """Forget the replica that was begun if the next region is on another board."""
-        if self._problem.regions[region].board != self._problem.regions[following].board:
-            whole = len(self._regions) // self._size * self._size
-            del self._regions[whole:], self._options[whole:]
+        if self._problem.regions[region].board == self._problem.regions[following].board:
+            return
+        begun = self._laid % self._size
+        self._laid -= begun
+        lost = set(self.chain[self._laid : self._laid + begun])
+        for other, positions in self._held.items():
+            if lost.intersection(positions):
+                kept = [i for i, p in enumerate(positions) if p not in lost]
+                self._choice[other] = self._choice[other][kept]
+                self._held[other] = [positions[i] for i in kept]
 
-    def _fill(
-        self, items: tuple[Item, ...], region: int, following: int | None
-    ) -> tuple[int, Choice]:
-        room = Room(region=region, reserved=self._reserve(region))
-        loads = room.loads(self._problem, items)
+    def _fill(self, region: int, following: int | None) -> None:
+        held = self._held[region]
+        positions = [*held, *self.chain[self._laid :]]
+        loads = self._loads(region, positions)
         count, choice = longest_prefix(loads)
-        done = len(self._regions)
-        while count and done + count < self._size * self._problem.replicas:
-            if self._legal(done + count, region, following):
+        while count > len(held) and self._laid + count - len(held) < len(self.chain):
+            if self._legal(self._laid + count - len(held), region, following):
                 break
             count -= 1
+        if count <= len(held):
+            return
         if count < len(choice):
             again = pack(loads[:count])
             choice = choice[:count] if again is None else again
-        return count, choice
+        self._held[region], self._choice[region] = positions[:count], choice
+        self._laid += count - len(held)
+        self._last = region
 
-    def _legal(self, position: int, region: int, following: int | None) -> bool:
+    def _legal(self, cut: int, region: int, following: int | None) -> bool:
         """Whether the chain may be cut before this position when the next region comes."""
-        if position % self._size == 0:
+        if cut % self._size == 0:
             return True
-        item = max(self._chain[position - 1], self._chain[position])
+        item = max(self.chain[cut - 1], self.chain[cut]) % self._size
         if following is None:
             return False
         here, there = self._problem.regions[region], self._problem.regions[following]
@@ -221,10 +247,7 @@ class _Filling:
     def _reserve(self, region: int) -> Vector:
         """Return what the region must keep for its controller and, if joined, its ports."""
         problem = self._problem
-        reserved = np.zeros(len(problem.resources), dtype=np.int64)
-        charge = problem.regions[region].memory_charge
-        if charge and any(r.memory == region for r in problem.regions):
-            reserved += np.array(charge)
+        reserved = np.array(controller_at(problem, region), dtype=np.int64)
         if self._order.joined:
             for link in problem.links:
                 for end in link.ends:

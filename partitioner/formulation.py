@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from partitioner.limits import Row, limit_region
 from partitioner.plan import CrossingKind
 from partitioner.problem import Problem, Vector
 from partitioner.solution import Hop, Placement
 from partitioner.solver import Answer, Model
-
-Row = dict[int, float]
 
 _MEGABIT = 1e6
 """Rates enter the model in Mbit/s: solvers dislike coefficients of 1e10."""
@@ -210,7 +209,7 @@ class Formulation:
                 if amount:
                     amounts[region][r][index] += amount
         for region in self.problem.places:
-            self._limit(region, [dict(row) for row in amounts[region]])
+            limit_region(self.model, self.problem, region, [dict(row) for row in amounts[region]])
 
     def _charges(self) -> Iterator[tuple[int, int, Vector]]:
         """Yield (region, variable, resources it takes there)."""
@@ -224,24 +223,6 @@ class Formulation:
                 yield end.region, index, end.adapter
         for home, index in self._memory.items():
             yield home, index, self.problem.regions[home].memory_charge
-
-    def _limit(self, region: int, amounts: list[Row]) -> None:
-        record = self.problem.regions[region]
-        for r, name in enumerate(self.problem.resources):
-            if amounts[r]:
-                self.model.at_most(
-                    f"capacity[{record.name},{name}]", amounts[r], float(record.allowed()[r])
-                )
-        for number, mean in enumerate(record.mean_limits):
-            present = [r for r in mean.resources if record.capacity[r]]
-            row: Row = defaultdict(float)
-            for r in present:
-                for index, value in amounts[r].items():
-                    row[index] += value / record.capacity[r]
-            if row:
-                self.model.at_most(
-                    f"mean[{record.name},{number}]", dict(row), mean.limit * len(present)
-                )
 
     def _respect_links(self) -> None:
         """Rows ``wires`` and ``payload`` per hop, ``sockets`` per link."""

@@ -7,11 +7,11 @@ computed in `partitioner.verify`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
-from elasticdf.errors import UserError
+from elasticdf.errors import InternalError, UserError
 from partitioner.plan import CrossingKind
 
 Vector = tuple[int, ...]
@@ -120,6 +120,11 @@ class Link:
     def regions(self) -> tuple[int, int]:
         """The indices of the two regions."""
         return self.ends[0].region, self.ends[1].region
+
+    def between(self, first: int, second: int) -> Link:
+        """Return the same link between two other regions."""
+        near, far = self.ends
+        return replace(self, ends=(replace(near, region=first), replace(far, region=second)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +244,13 @@ class Problem:
     def regions_of(self, board: int) -> tuple[int, ...]:
         """Return the indices of a board's regions."""
         return tuple(i for i, region in enumerate(self.regions) if region.board == board)
+
+    def board_of(self, region: int) -> int:
+        """Return the board of a region that is no hub."""
+        board = self.regions[region].board
+        if board is None:
+            raise InternalError(f"region {self.regions[region].name} is a hub and on no board")
+        return board
 
     def allowed_regions(self, item: int) -> tuple[int, ...]:
         """Return where an item may sit: inside its anchors and where one of its options fits."""

@@ -1,12 +1,11 @@
-"""The outer loop: how many replicas, at which interval, on how many boards.
+"""The outer loop: the goal, the number of boards, then fewer crossings, then the certificate.
 
-For every number of replicas the pooled bound says below which interval nothing can fit; bisection
-between that and what is already reached finds the fastest placement.
+How many replicas at which interval is `partitioner.throughput`'s part.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from dataclasses import replace
 
 from elasticdf.errors import (
@@ -14,7 +13,7 @@ from elasticdf.errors import (
     UserError,
 )
 from elasticdf.hardware.cluster import MAX_BOARDS, AutoTarget
-from partitioner import answer, exact, verdict
+from partitioner import answer, exact, throughput, verdict
 from partitioner.clock import Clock
 from partitioner.control_ports import with_fewer_control_ports
 from partitioner.plan import Plan
@@ -24,9 +23,6 @@ from partitioner.request import Objective, Request
 from partitioner.solution import proof_from_above, proof_from_below
 from partitioner.space import Found, Space
 from partitioner.verify import check
-
-_BOUND_ATTEMPTS = 8
-"""Numbers of replicas tried at their bound before any is searched."""
 
 _CROSSING_SECONDS = 15.0
 """Time spent on fewer crossings once the frame rate is settled."""
@@ -81,7 +77,7 @@ def _goal(space: Space) -> tuple[Found, float] | None:
     if space.request.objective is Objective.LATENCY:
         return _soonest(space)
     if space.request.fps is None:
-        return _fastest(space)
+        return throughput.highest(space)
     found = _cheapest(space, space.request.fps)
     return None if found is None else (found, found.rate())
 
@@ -164,71 +160,3 @@ def _assemble(space: Space, found: Found, rate_bound: float) -> Plan:
         throughput=proof_from_above(found.rate() * request.clock_hz, rate_bound * request.clock_hz),
         crossing_cost=solution.cost or proof_from_below(cost, 0.0),
     )
-
-
-def _fastest(space: Space) -> tuple[Found, float] | None:
-    """Return the fastest placement found and the proven limit on frames per cycle."""
-    slowest = len(space.table.targets) - 1
-    first = space.place(slowest, space.replica_numbers()[0])
-    candidates = space.candidates()
-    # The fewest replicas are placed quickly; whatever time is left improves on them.
-    fewest = _fastest_with(space, *min(candidates), None) if candidates else None
-    quick = fewest or first
-    if quick is None:
-        return None  # more replicas only need more
-    best = _first_at_its_bound(space, candidates) or quick
-    limit = max((replicas / space.table.targets[low] for replicas, low in candidates), default=0.0)
-    for replicas, low in candidates:
-        bound = replicas / space.table.targets[low]
-        if bound <= best.rate():
-            continue
-        found = _fastest_with(space, replicas, low, best)
-        if found is not None:
-            best = found
-            _tell(space, best)
-        if space.clock.left() <= 0:
-            break
-    return best, max(limit, best.rate())
-
-
-def _first_at_its_bound(space: Space, candidates: list[tuple[int, int]]) -> Found | None:
-    """Return the first placement that reaches what its number of replicas allows at most.
-
-    Beginning with it spares most of the others their search.
-    """
-    for replicas, low in candidates[:_BOUND_ATTEMPTS]:
-        found = space.place(low, replicas)
-        if found is not None:
-            _tell(space, found)
-            return found
-    return None
-
-
-def _tell(space: Space, found: Found) -> None:
-    if space.request.progress is not None:
-        rate = found.rate() * space.request.clock_hz
-        space.request.progress(f"{rate:.1f} frames per second with {found.replicas} replicas")
-
-
-def _fastest_with(space: Space, replicas: int, low: int, best: Found | None) -> Found | None:
-    """Return the fastest placement of that many replicas that beats the best, if any.
-
-    Good targets are close to the bound ``low``, so steps from it grow before they are bisected.
-    """
-    targets = space.table.targets
-    high = len(targets) - 1
-    if best is not None:
-        high = bisect_left(targets, replicas / best.rate()) - 1
-        if high < low or space.place(high, replicas) is None:
-            return None
-    found: Found | None = None
-    step = 1
-    while found is None and low <= high and space.clock.left() > 0:
-        probe = min(low + step - 1, high)
-        found = space.place(probe, replicas)
-        low, step, high = (low, step, probe) if found else (probe + 1, step * 2, high)
-    while low < high and space.clock.left() > 0:
-        middle = (low + high) // 2
-        attempt = space.place(middle, replicas)
-        found, low, high = (attempt, low, middle) if attempt else (found, middle + 1, high)
-    return found

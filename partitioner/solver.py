@@ -149,6 +149,10 @@ class Model:
         """Add a variable that is 0 or 1 and return its index."""
         return self._variable(name, 0, 1, integer=True)
 
+    def whole(self, name: str, most: int) -> int:
+        """Add a variable that is a whole number from 0 to ``most`` and return its index."""
+        return self._variable(name, 0, most, integer=True)
+
     def continuous(self, name: str, low: float = 0.0, high: float = inf) -> int:
         """Add a real variable and return its index."""
         return self._variable(name, low, high, integer=False)

@@ -6,17 +6,20 @@ Refuses answers that the independent verifier does not accept.
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import floor
 
 from elasticdf.hardware.cluster import Cluster
 from partitioner import explain, lower, topology
+from partitioner.apart import Held, hold
 from partitioner.bounds import (
+    boards_only,
     least_connection,
     least_controller,
     pooled_loads,
     smallest_share,
 )
+from partitioner.census import Census
 from partitioner.choices import Choices, ChoiceTable
 from partitioner.clock import Clock
 from partitioner.fill import construct
@@ -25,6 +28,9 @@ from partitioner.plan import Mode
 from partitioner.problem import Problem, Vector
 from partitioner.request import Request
 from partitioner.solution import Placement
+from partitioner.solver import Status
+from partitioner.verify import violations
+from partitioner.whole import copies_by_kernels
 
 _MOST_REPLICAS = 1024
 
@@ -42,6 +48,12 @@ _SECONDS_PER_SIZE = 5e-5
 
 _SECONDS_PER_LAYER = 1e-3
 """Nominal work of finding the choices at a target; measured 0.5 to 2 ms."""
+
+_CENSUS_SIZE = 40_000
+"""Items times options times regions up to which copies are counted by a model."""
+
+_EXAMINE_SECONDS = 15.0
+"""Time for one such question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +81,32 @@ class Found:
         return self.replicas / self.interval_cycles
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What became of a number of replicas at a target: neither if time ran out."""
+
+    found: Found | None = None
+    impossible: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How many replicas at most there is room for at a target.
+
+    Attributes:
+        whole: Per board, replicas that sit on it whole.
+        joined: On all boards together, if some replica spans boards.
+    """
+
+    whole: tuple[int, ...]
+    joined: int
+
+    @property
+    def most(self) -> int:
+        """Replicas there is room for in any way."""
+        return max(sum(self.whole), self.joined)
+
+
 @dataclass(slots=True, kw_only=True)
 class Space:
     """A request on one cluster: problems, bounds and placements at any interval.
@@ -88,7 +126,7 @@ class Space:
     table: ChoiceTable
     clock: Clock
     without: frozenset[str] = frozenset()
-    _most: dict[int, int] = field(default_factory=dict)
+    _rooms: dict[int, Room] = field(default_factory=dict)
 
     @staticmethod
     def of(
@@ -142,50 +180,114 @@ class Space:
 
         Either every replica sits whole on a board, or some connection between boards is built.
         """
-        if target not in self._most:
+        return self._room(target).most
+
+    def _room(self, target: int) -> Room:
+        if target not in self._rooms:
             self.clock.charge(_SECONDS_PER_LAYER * len(self.request.graph.layers))
             interval = self.table.targets[target]
             choices = self.table.at(interval)
-            self._most[target] = (
-                0 if choices is None else self._pooled(self.problem(choices, interval, 1))
+            self._rooms[target] = (
+                Room(whole=(0,) * len(self.cluster.boards), joined=0)
+                if choices is None
+                else self._pooled(self.problem(choices, interval, 1))
             )
-        return self._most[target]
+        return self._rooms[target]
 
-    def _pooled(self, problem: Problem) -> int:
-        whole = sum(_replicas(problem, problem.regions_of(board)) for board in problem.boards)
+    def _pooled(self, problem: Problem) -> Room:
+        problem = replace(problem, replicas=_MOST_REPLICAS)
+        kernels = [copies_by_kernels(problem, (board,)) for board in problem.boards]
+        whole = tuple(
+            min(most, _replicas(problem, problem.regions_of(board)))
+            for board, most in zip(problem.boards, kernels, strict=True)
+        )
         if len(problem.boards) == 1 or self.request.mode is Mode.DATA_PARALLEL:
-            return whole
-        together = _replicas(problem, problem.places)
-        joined = _replicas(problem, problem.places, taken=least_connection(problem))
-        return max(min(together, whole), joined)
+            return Room(whole=whole, joined=0)
+        transparent = self.request.mode is Mode.TRANSPARENT
+        return Room(
+            whole=whole,
+            joined=min(
+                _replicas(problem, problem.places, taken=least_connection(problem)),
+                sum(kernels) if transparent else copies_by_kernels(problem, problem.boards),
+            ),
+        )
 
     def place(self, target: int, replicas: int) -> Found | None:
         """Return a placement at that target or faster, None if none was found."""
-        interval = self.table.targets[target]
-        choices = self.table.at(interval)
-        if choices is None or self.most_replicas(target) < replicas:
+        choices = self._possible(target, replicas)
+        if choices is None:
             return None
-        return self.laid(choices, interval, replicas)
+        return self.laid(choices, self.table.targets[target], replicas)
 
     def laid(self, choices: Choices, interval: int, replicas: int) -> Found | None:
         """Return a placement of layers built by some of these choices, None if none was found."""
         problem = self.problem(choices, interval, replicas)
         self.clock.charge(_SECONDS_PER_SIZE * problem.size)
         placement = construct(problem) or self._search(problem)
-        if placement is None:
-            return None
-        size = len(problem.items)
-        slowest = max(
-            choices[position % size][option].cycles
-            for position, option in enumerate(placement.options)
-        )
-        return Found(
-            problem=problem,
-            placement=placement,
-            choices=choices,
-            interval_cycles=max(slowest, 1),
-            replicas=replicas,
-        )
+        return None if placement is None else _found(choices, problem, placement)
+
+    def examine(self, target: int, replicas: int) -> Examined:
+        """Place that many replicas at a target or prove that impossible, as time allows."""
+        choices = self._possible(target, replicas)
+        if choices is None:
+            return Examined(impossible=True)
+        found = self.laid(choices, self.table.targets[target], replicas)
+        if found is not None:
+            return Examined(found=found)
+        problem = self.problem(choices, self.table.targets[target], replicas)
+        room = self._room(target)
+        apart = room.joined < replicas and len(problem.boards) > 1 and not _anchored(problem)
+        held = hold(problem, room.whole, self._hold) if apart else self._count(problem)
+        if held.placement is None or violations(problem, held.placement):
+            return Examined(impossible=held.most < replicas)
+        return Examined(found=_found(choices, problem, held.placement))
+
+    def _hold(self, problem: Problem) -> Held:
+        """Return what one board holds of some replicas, as time allows."""
+        most = problem.replicas
+        for replicas in range(problem.replicas, 0, -1):
+            fewer = replace(problem, replicas=replicas)
+            placement = construct(fewer)
+            if placement is not None:
+                return Held(most=most, placement=placement, placed=replicas)
+            held = self._count(fewer)
+            if held.placement is not None:
+                return Held(most=most, placement=held.placement, placed=replicas)
+            if held.most < replicas == most:
+                most = held.most
+        return Held(most=most, placement=None, placed=0)
+
+    def _count(self, problem: Problem) -> Held:
+        """Return what models that count copies find and prove of a problem."""
+        nothing = Held(most=problem.replicas, placement=None, placed=0)
+        if problem.size > _CENSUS_SIZE * problem.replicas:
+            return nothing
+        boards = boards_only(problem) if len(problem.boards) > 1 else None
+        kept: dict[tuple[int, int], int] = {}
+        if boards is not None:
+            census = Census(boards, split=True)
+            answer = census.solve(self.request.options, self._share())
+            if answer.status is Status.INFEASIBLE:
+                return replace(nothing, most=problem.replicas - 1)
+            kept = census.boards(answer)
+        for copies in (kept, {}) if kept else ({},):
+            census = Census(problem)
+            census.keep_boards(copies)
+            answer = census.solve(self.request.options, self._share())
+            if answer.status is Status.INFEASIBLE and not copies:
+                return replace(nothing, most=problem.replicas - 1)
+            placement = census.placement(answer)
+            if placement is not None and not violations(problem, placement):
+                return replace(nothing, placement=placement, placed=problem.replicas)
+        return nothing
+
+    def _share(self) -> float:
+        return min(_EXAMINE_SECONDS, self.clock.left() / 3)
+
+    def _possible(self, target: int, replicas: int) -> Choices | None:
+        """Return the choices at a target if the pooled bound does not refuse the replicas."""
+        choices = self.table.at(self.table.targets[target])
+        return None if self.most_replicas(target) < replicas else choices
 
     def _search(self, problem: Problem) -> Placement | None:
         """Return a placement from the general model where that is small, or wishes bind items.
@@ -229,6 +331,24 @@ class Space:
         kernels = len(self.cluster.boards) * self.topology.compute_units // 3
         slowest = len(self.table.targets) - 1
         return range(1, max(1, min(kernels, self.most_replicas(slowest))) + 1)
+
+
+def _found(choices: Choices, problem: Problem, placement: Placement) -> Found:
+    size = len(problem.items)
+    slowest = max(
+        choices[position % size][option].cycles for position, option in enumerate(placement.options)
+    )
+    return Found(
+        problem=problem,
+        placement=placement,
+        choices=choices,
+        interval_cycles=max(slowest, 1),
+        replicas=problem.replicas,
+    )
+
+
+def _anchored(problem: Problem) -> bool:
+    return any(item.regions is not None for item in problem.items)
 
 
 def _replicas(problem: Problem, regions: tuple[int, ...], *, taken: Vector = ()) -> int:

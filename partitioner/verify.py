@@ -306,21 +306,14 @@ def compute_units(problem: Problem, placement: Placement, loads: Loads) -> dict[
         option = problem.items[item].options[placement.options[position]]
         segments[replica, placement.regions[position]] += option.control_ports
     for (_, region), control_ports in segments.items():
-        count[_board(problem, region)] += max(1, control_ports)
+        count[problem.board_of(region)] += max(1, control_ports)
     for region, ports in loads.memory_ports.items():
-        count[_board(problem, region)] += ports
+        count[problem.board_of(region)] += ports
     for (link, end), streams in loads.streams.items():
         record = problem.links[link].ends[end]
         if record.port is not None:
-            count[_board(problem, record.region)] += 2 + streams
+            count[problem.board_of(record.region)] += 2 + streams
     return dict(count)
-
-
-def _board(problem: Problem, region: int) -> int:
-    board = problem.regions[region].board
-    if board is None:
-        raise InternalError(f"region {problem.regions[region].name} is a hub and holds no kernels")
-    return board
 
 
 def stops(problem: Problem, start: int, route: tuple[Hop, ...]) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from partitioner.limits import limit_region
 from partitioner.problem import Problem, Vector
 from partitioner.routes import RouteTable, assign_routes
 from partitioner.solution import Hop, Placement
@@ -194,24 +195,7 @@ class WalkModel:
             self._memory[home] = self.model.binary(f"memory[{home}]")
         for region in sorted({*used, *self._memory}):
             amounts, fixed = self._use(region)
-            self._limit(region, amounts, fixed)
-
-    def _limit(self, region: int, amounts: list[Expression], fixed: list[float]) -> None:
-        record = self.problem.regions[region]
-        for r, name in enumerate(self.problem.resources):
-            if amounts[r]:
-                most = record.allowed()[r] - fixed[r]
-                self.model.at_most(f"capacity[{record.name},{name}]", amounts[r], most)
-        for number, mean in enumerate(record.mean_limits):
-            present = [r for r in mean.resources if record.capacity[r]]
-            terms: Expression = defaultdict(float)
-            most = mean.limit * len(present)
-            for r in present:
-                most -= fixed[r] / record.capacity[r]
-                for index, value in amounts[r].items():
-                    terms[index] += value / record.capacity[r]
-            if terms:
-                self.model.at_most(f"mean[{record.name},{number}]", dict(terms), most)
+            limit_region(self.model, self.problem, region, amounts, fixed)
 
     def _use(self, region: int) -> tuple[list[Expression], list[float]]:
         """Return, per resource, the terms and the constant of what the region holds."""

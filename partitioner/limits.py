@@ -1,0 +1,44 @@
+"""Rows that every model of a problem shares: what one region can hold."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from partitioner.problem import Problem
+from partitioner.solver import Model
+
+Row = dict[int, float]
+
+
+def limit_region(
+    model: Model,
+    problem: Problem,
+    region: int,
+    amounts: Sequence[Row],
+    fixed: Sequence[float] = (),
+) -> None:
+    """Add the rows ``capacity`` per resource and ``mean`` per limit on a mean.
+
+    Args:
+        model: Gets the rows.
+        problem: Whose region it is.
+        region: Its index.
+        amounts: Per resource, what variables take of it.
+        fixed: Per resource, what is taken in any case.
+    """
+    record = problem.regions[region]
+    taken = fixed or [0.0] * len(amounts)
+    for r, name in enumerate(problem.resources):
+        if amounts[r]:
+            most = record.allowed()[r] - taken[r]
+            model.at_most(f"capacity[{record.name},{name}]", amounts[r], most)
+    for number, mean in enumerate(record.mean_limits):
+        present = [r for r in mean.resources if record.capacity[r]]
+        row: Row = defaultdict(float)
+        for r in present:
+            for index, value in amounts[r].items():
+                row[index] += value / record.capacity[r]
+        most_mean = mean.limit * len(present) - sum(taken[r] / record.capacity[r] for r in present)
+        if row:
+            model.at_most(f"mean[{record.name},{number}]", dict(row), most_mean)

@@ -1,0 +1,186 @@
+"""The highest throughput: which number of replicas at which interval, and what is beyond reach.
+
+For every number of replicas the pooled bound says below which interval nothing can fit. Placements
+made without a solver come first; whatever could still beat them is then asked for one by one, and
+either placed or proven impossible. Refuses to wait for either beyond the time limit.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+
+from partitioner.space import Found, Space
+from partitioner.whole import copies_per_region
+
+_BOUND_ATTEMPTS = 8
+"""Numbers of replicas tried at their bound before any is searched."""
+
+_QUICK_SHARE = 0.35
+"""Part of the time limit in which placements are made without a solver."""
+
+_CROSSING_SHARE = 0.25
+"""Part of the time limit that is kept for fewer crossings."""
+
+_CLOSE = 1e-9
+
+
+def highest(space: Space) -> tuple[Found, float] | None:
+    """Return the fastest placement found and the proven limit on frames per cycle."""
+    candidates = space.candidates()
+    search = _Search(space=space, low=dict(candidates), order=[n for n, _ in candidates])
+    search.at_once()
+    if search.best is None:
+        return None  # more replicas only need more
+    search.quickly()
+    search.thoroughly()
+    return search.best, max(search.limit(), search.best.rate())
+
+
+@dataclass(slots=True, kw_only=True)
+class _Search:
+    """The best so far, and for each number of replicas the first interval not ruled out.
+
+    Attributes:
+        space: What is asked.
+        low: Index of that interval by number of replicas.
+        order: Numbers of replicas, those with the highest bound first.
+        best: The fastest placement so far.
+    """
+
+    space: Space
+    low: dict[int, int]
+    order: list[int]
+    best: Found | None = None
+
+    def limit(self) -> float:
+        """Return the frames per cycle that are not ruled out."""
+        return max((self._bound(replicas) for replicas in self.low), default=0.0)
+
+    def _bound(self, replicas: int) -> float:
+        targets, low = self.space.table.targets, self.low[replicas]
+        return replicas / targets[low] if low < len(targets) else 0.0
+
+    def _offer(self, found: Found | None) -> bool:
+        """Keep a placement if it is the fastest; return whether it is."""
+        rate = 0.0 if self.best is None else self.best.rate()
+        if found is None or found.rate() <= rate * (1 + _CLOSE):
+            return False
+        self.best = found
+        if self.space.request.progress is not None:
+            hertz = found.rate() * self.space.request.clock_hz
+            self.space.request.progress(
+                f"{hertz:.1f} frames per second with {found.replicas} replicas"
+            )
+        return True
+
+    def _hopeful(self, replicas: int) -> bool:
+        rate = 0.0 if self.best is None else self.best.rate()
+        return self._bound(replicas) > rate * (1 + _CLOSE)
+
+    def _slowest_better(self, replicas: int) -> int:
+        """Return the longest interval at which so many replicas beat the best."""
+        targets = self.space.table.targets
+        if self.best is None:
+            return len(targets) - 1
+        high = bisect_left(targets, replicas / self.best.rate()) - 1
+        while high >= 0 and replicas / targets[high] <= self.best.rate() * (1 + _CLOSE):
+            high -= 1
+        return high
+
+    def at_once(self) -> None:
+        """Find some placement, the sooner the better: at a bound, or whole copies in regions."""
+        space = self.space
+        for replicas in self.order[:_BOUND_ATTEMPTS]:
+            if self._offer(space.place(self.low[replicas], replicas)):
+                break
+        self._whole_copies()
+        if self.best is None and self.order:
+            self._quickest(min(self.order))
+        if self.best is None:
+            slowest = len(space.table.targets) - 1
+            self._offer(space.place(slowest, space.replica_numbers()[0]))
+
+    def _whole_copies(self) -> None:
+        """Try the interval at which most frames pass through copies that cross nothing."""
+        space, targets = self.space, self.space.table.targets
+        asked = space.replica_numbers()
+        rates = [
+            (min(space.most_replicas(t), asked[-1]) / targets[t], t) for t in range(len(targets))
+        ]
+        best, chosen = 0.0 if self.best is None else self.best.rate(), None
+        for bound, target in sorted(rates, key=lambda pair: (-pair[0], pair[1])):
+            if bound <= best * (1 + _CLOSE) or self._late(_QUICK_SHARE):
+                break
+            choices = space.table.at(targets[target])
+            if choices is None:
+                continue
+            most = round(bound * targets[target])
+            whole = copies_per_region(space.problem(choices, targets[target], most))
+            replicas = min(sum(whole.values()), most)
+            if replicas >= asked[0] and replicas / targets[target] > best:
+                best, chosen = replicas / targets[target], (target, replicas)
+        if chosen is not None:
+            self._offer(space.place(*chosen))
+
+    def _late(self, share: float) -> bool:
+        clock = self.space.clock
+        return clock.left() <= 0 or clock.spent() > share * (clock.spent() + clock.left())
+
+    def quickly(self) -> None:
+        """Improve the best by placements that need no solver."""
+        for replicas in self.order:
+            if self._late(_QUICK_SHARE):
+                return
+            if self._hopeful(replicas):
+                self._quickest(replicas)
+
+    def _quickest(self, replicas: int) -> None:
+        """Look for the fastest placement of that many replicas that beats the best.
+
+        Good intervals are close to the bound, so steps from it grow before they are bisected.
+        """
+        low, high = self.low[replicas], self._slowest_better(replicas)
+        if high < low or not self._offer(self.space.place(high, replicas)):
+            return
+        step = 1
+        while low < high and not self._late(_QUICK_SHARE):
+            probe = min(low + step - 1, high - 1)
+            if self._offer(self.space.place(probe, replicas)):
+                high = probe
+                break
+            low, step = probe + 1, step * 2
+        while low < high and not self._late(_QUICK_SHARE):
+            middle = (low + high) // 2
+            placed = self._offer(self.space.place(middle, replicas))
+            low, high = (low, middle) if placed else (middle + 1, high)
+
+    def thoroughly(self) -> None:
+        """Place or refute, with a solver, whatever could still beat the best."""
+        unresolved: set[int] = set()
+        while not self._late(1 - _CROSSING_SHARE):
+            hopeful = [n for n in self.order if n not in unresolved and self._hopeful(n)]
+            if not hopeful:
+                return
+            replicas = max(hopeful, key=lambda n: (self._bound(n), -n))
+            high = self._slowest_better(replicas)
+            answer = self.space.examine(high, replicas)
+            if answer.found is not None and self._offer(answer.found):
+                continue
+            if answer.impossible:
+                self.low[replicas] = high + 1
+                continue
+            unresolved.add(replicas)
+            self._refute(replicas, high)
+
+    def _refute(self, replicas: int, high: int) -> None:
+        """Raise the first interval not ruled out, where that is proven quickly."""
+        low = self.low[replicas]
+        while low < high and not self._late(1 - _CROSSING_SHARE):
+            middle = (low + high) // 2
+            answer = self.space.examine(middle, replicas)
+            if answer.found is not None:
+                self._offer(answer.found)
+                return
+            low, high = (middle + 1, high) if answer.impossible else (low, middle)
+        self.low[replicas] = low

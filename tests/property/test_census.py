@@ -1,0 +1,63 @@
+"""Counting copies never refuses what is possible, and what it places is valid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+
+from partitioner.bounds import boards_only
+from partitioner.census import Census
+from partitioner.fill import construct
+from partitioner.problem import Problem
+from partitioner.solver import Status
+from partitioner.verify import measure, violations
+from tests.property.test_partitioner import OPTIONS, QUIET, brute_force, problems
+
+
+def _is_a_relaxation(problem: Problem) -> None:
+    least = brute_force(problem)
+    poured = boards_only(problem)
+    relaxed = [] if poured is None else [Census(poured, charged=True, split=True)]
+    for census in (Census(problem, charged=True), *relaxed):
+        answer = census.model.solve(OPTIONS)
+        placement = census.placement(answer)
+        if least is None:
+            assert placement is None or violations(problem, placement)
+            continue
+        assert answer.status is Status.OPTIMAL
+        assert answer.objective <= least + 1e-6
+        if placement is not None and not violations(problem, placement):
+            assert measure(problem, placement).cost >= least
+
+
+def _begins_with(problem: Problem) -> None:
+    placement = construct(problem)
+    if placement is None:
+        return
+    census = Census(problem, charged=True)
+    census.begin_with(placement)
+    assert census.model.first is not None
+    assert census.model.checked(census.model.first, relaxed=False) is not None
+    assert census.model.value_of(census.model.first) == measure(problem, placement).cost
+
+
+@settings(QUIET, max_examples=60)
+@given(problems())
+def test_counts_are_a_relaxation(problem: Problem) -> None:
+    _is_a_relaxation(problem)
+
+
+@settings(QUIET, max_examples=150)
+@given(problems())
+def test_a_placement_has_counts(problem: Problem) -> None:
+    _begins_with(problem)
+    _begins_with(replace(problem, replicas=problem.replicas + 1))
+
+
+@pytest.mark.slow
+@settings(QUIET, max_examples=2000)
+@given(problems())
+def test_counts_are_a_relaxation_thousands_of_times(problem: Problem) -> None:
+    _is_a_relaxation(problem)
