@@ -51,10 +51,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except ElasticDFError as error:
         return _report(error, as_json=wants_json)
+    except OSError as error:
+        if error.filename is None or isinstance(error, FileNotFoundError):
+            return _bug()
+        fault = UserError(f"{error.filename}: {error.strerror}; use another path")
+        return _report(fault, as_json=wants_json)
     except Exception:  # noqa: BLE001 - the last line of defence must name the bug as ours
-        traceback.print_exc()
-        print("this is a bug in elasticdf; please report it with the lines above", file=sys.stderr)
-        return _BUG
+        return _bug()
+
+
+def _bug() -> int:
+    traceback.print_exc()
+    print("this is a bug in elasticdf; please report it with the lines above", file=sys.stderr)
+    return _BUG
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,8 +100,8 @@ def _print(result: CommandResult, *, as_json: bool) -> None:
         return
     try:
         print(text, flush=True)
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError:  # the reader has seen enough; the exit code still counts
+        _discard_output()
     except OSError as error:
         _discard_output()
         raise UserError(f"standard output cannot be written: {error.strerror}") from None

@@ -48,8 +48,6 @@ DEFAULT_VERSIONS = {
 }
 """The version tells the mode, as the published artifacts have it; ``dp`` is ours."""
 
-"""The whole network, copied beside the archive: what a run is compared with."""
-
 _MAX_DEPLOYMENT_BYTES = 64 << 20
 _BITSTREAM_ID = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 _VERSION = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")

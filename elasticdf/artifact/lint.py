@@ -25,9 +25,9 @@ from elasticdf.artifact.lint_codes import RULES, Rule, Severity
 from elasticdf.artifact.lint_network import link_notes, manifest_notes, original_notes
 from elasticdf.artifact.lint_tar import Note, walk_leniently
 from elasticdf.artifact.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Loader, Manifest
-from elasticdf.artifact.opening import BITSTREAM_NAME, locate, read_description
+from elasticdf.artifact.opening import BITSTREAM_NAME, NETWORK_NAME, locate, read_description
 from elasticdf.artifact.sections import printable
-from elasticdf.artifact.tarwalk import TarEntry
+from elasticdf.artifact.tarwalk import BLOCK_BYTES, TarEntry, read_header
 from elasticdf.errors import UserError
 
 LINT_SCHEMA = "elasticdf.lint/1"
@@ -132,7 +132,7 @@ def lint(path: Path, loader: Loader | None = None) -> LintReport:
         UserError: The path does not exist, or more than one artifact is there.
     """
     description = _description(path)
-    notes: list[Note] = []
+    notes: list[Note] = list(_link_notes(description.parent))
     bitstream = _read_bitstream(description, notes)
     archive = _archive(description, bitstream, path, notes)
     manifest = None if archive is None else _examine(archive, bitstream, notes)
@@ -151,10 +151,28 @@ def lint(path: Path, loader: Loader | None = None) -> LintReport:
 
 def _description(path: Path) -> Path:
     if path.is_file() and path.name != BITSTREAM_NAME:
+        _refuse_other_files(path)
         return path.parent / BITSTREAM_NAME
     if path.is_dir() and not (path / BITSTREAM_NAME).exists() and any(path.glob("*.tar")):
         return path / BITSTREAM_NAME
     return locate(path)
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Refuse what nobody meant as an archive; a damaged one is for the walk to judge."""
+    start = Blob.of(path)
+    block = start.read(0, min(start.size, BLOCK_BYTES))
+    if path.suffix != ".tar" and not read_header(block.ljust(BLOCK_BYTES, b"\0")).ustar:
+        raise UserError(
+            f"{path} is no archive; give the artifact's folder, its {BITSTREAM_NAME} or its .tar "
+            "(elasticdf inspect shows plans and binaries)"
+        )
+
+
+def _link_notes(folder: Path) -> Iterator[Note]:
+    for name in (BITSTREAM_NAME, NETWORK_NAME):
+        if (folder / name).is_symlink():
+            yield "archive-is-link", f"{name} is a symbolic link"
 
 
 def _read_bitstream(description: Path, notes: list[Note]) -> Bitstream | None:

@@ -173,7 +173,8 @@ def import_oci(layout: Path, output: Path) -> Layout:
 
 
 def _refuse_foreign_folder(layout: Path) -> None:
-    if layout.exists() and not (layout / "oci-layout").is_file():
+    foreign = layout.exists() and not (layout / "oci-layout").is_file()
+    if foreign and not (layout.is_dir() and not any(layout.iterdir())):
         raise UserError(f"{layout} exists and is no OCI layout; choose another folder")
 
 

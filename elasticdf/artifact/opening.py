@@ -176,7 +176,8 @@ def locate(path: Path) -> Path:
             return beside
         raise UserError(f"there is no {BITSTREAM_NAME} beside {path}; give the artifact's folder")
     if not path.is_dir():
-        raise UserError(f"{path} does not exist; give the folder of an artifact")
+        fault = "is neither a file nor a folder" if path.exists() else "does not exist"
+        raise UserError(f"{path} {fault}; give the folder of an artifact")
     if (path / BITSTREAM_NAME).is_file():
         return path / BITSTREAM_NAME
     found = find_artifacts(path)

@@ -19,6 +19,7 @@ from pathlib import Path
 from elasticdf.errors import UserError
 
 _STAGING_PREFIX = ".elasticdf-staging-"
+_ATTEMPTS = 20
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _NOT_OFFERED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
@@ -28,18 +29,18 @@ _NOT_OFFERED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 def staging(parent: Path) -> Iterator[Path]:
     """Yield an empty hidden folder in ``parent`` while its lock is held.
 
-    What earlier writers left behind is removed first; the folder itself at the end.
+    What earlier writers left behind is removed first; at the end the folder itself, and those made
+    for it that hold nothing.
 
     Raises:
         UserError: The folder cannot be made or written.
     """
+    outermost = _outermost_missing(parent)
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+        lock = _locked(parent)
     except OSError as error:
         raise _unwritable(parent, error) from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         for left in sorted(parent.glob(f"{_STAGING_PREFIX}*")):
             shutil.rmtree(left, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=_STAGING_PREFIX, dir=parent))
@@ -48,10 +49,44 @@ def staging(parent: Path) -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            _remove_empty(parent, outermost)
     except OSError as error:
         raise _unwritable(parent, error) from error
     finally:
         os.close(lock)
+
+
+def _locked(parent: Path) -> int:
+    """Make a folder and return it opened and locked; a writer that failed may remove it between."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            lock = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            continue
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if parent.exists() and os.path.samestat(os.fstat(lock), os.stat(parent)):
+            return lock
+        os.close(lock)
+    raise OSError(errno.EAGAIN, "others keep removing it", str(parent))
+
+
+def _outermost_missing(folder: Path) -> Path | None:
+    """Return the first folder on the way that is not there, or None."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    return missing[-1] if missing else None
+
+
+def _remove_empty(folder: Path, outermost: Path | None) -> None:
+    """Remove a folder and those around it up to one, as far as they are empty."""
+    while outermost is not None and (folder == outermost or outermost in folder.parents):
+        try:
+            folder.rmdir()
+        except OSError:  # it holds what was published
+            return
+        folder = folder.parent
 
 
 @contextmanager

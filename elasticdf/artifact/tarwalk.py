@@ -98,7 +98,7 @@ def read_header(block: bytes) -> TarHeader:
         name=_text(name),
         terminated=b"\0" in name,
         size=_size(block[124:136]),
-        type="" if flag in _REGULAR else _TYPES.get(flag, f"an entry of type {flag!r}"),
+        type="" if flag in _REGULAR else _TYPES.get(flag, f"an entry of type {flag.hex()}h"),
         prefix=_text(block[345:500]),
         ustar=block[257:262] == b"ustar",
         checksum_holds=_octal(block[148:156]) == _checksum(block),
