@@ -195,10 +195,10 @@ class Listener:
 
 
 def _listen(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
     end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
+        path.unlink(missing_ok=True)
         end.bind(str(path))
         end.listen(_BACKLOG)
     except OSError as error:
