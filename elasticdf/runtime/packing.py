@@ -97,7 +97,7 @@ def unpack(
     if datatype.bits in _WHOLE_BYTES:
         return data.view(_whole_type(datatype)).astype(dtype).reshape(shape)
     codes = _unpack_bits(data, datatype.bits, port, frames)
-    return _values(codes, datatype).astype(dtype).reshape(shape)
+    return _values(codes, datatype).astype(dtype, copy=False).reshape(shape)
 
 
 @lru_cache(maxsize=256)

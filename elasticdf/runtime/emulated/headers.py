@@ -7,7 +7,7 @@ array. The format is defined there; a test holds the two together.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +88,7 @@ def credit_position(packet: bytes) -> int | None:
     return position if word == _control_word(fixed, frame, position) else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FrameCut:
     """How a frame of a fixed size is cut into packets.
 
@@ -98,17 +98,17 @@ class FrameCut:
 
     size: int
 
-    @property
+    @cached_property
     def packets(self) -> int:
         """Packets per frame."""
         return -(-self.size // MAX_DATA_BYTES)
 
-    @property
+    @cached_property
     def last_length(self) -> int:
         """Data bytes of the last packet."""
         return self.size - (self.packets - 1) * MAX_DATA_BYTES
 
-    @property
+    @cached_property
     def beats(self) -> int:
         """Beats per frame."""
         return (self.packets - 1) * FULL_BEATS + beats(self.last_length)
@@ -147,9 +147,10 @@ class FrameCut:
         numbers = np.arange(frame, frame + frames) & 0xFFFF
         starts = position + np.arange(frames)[:, None] * self.beats
         places = (starts + np.arange(self.packets) * FULL_BEATS) & 0xFFFF
-        words: Words = self._fixed_words() ^ _FRAMES[numbers][:, None] ^ _POSITIONS[places]
+        words: Words = self._fixed_words ^ _FRAMES[numbers][:, None] ^ _POSITIONS[places]
         return words
 
+    @cached_property
     def _fixed_words(self) -> Words:
         """Return what the headers of a frame's packets have without numbers."""
         words = [_fixed(PacketKind.DATA | MAX_DATA_BYTES << 8)] * self.packets
