@@ -73,7 +73,7 @@ class FinnTable:
         fifo_depths: Where the depths of FIFOs inside kernels come from.
     """
 
-    fifo_depths: FifoDepths = FifoDepths.SIZED
+    fifo_depths: FifoDepths = FifoDepths.PLANNED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

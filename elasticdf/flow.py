@@ -69,7 +69,7 @@ from elasticdf.simulation import (
     trace_document,
 )
 from elasticdf.simulation import simulate as simulate_graph
-from partitioner import exact, search
+from partitioner import exact, fifos, search
 from partitioner.clock import Meter
 from partitioner.latency import SIMULATED
 from partitioner.placed import folded, hops_of
@@ -226,6 +226,7 @@ class Partitioned:
             f"{plan.certificate.outcome}: at most {proof.bound:.1f} frames per second are possible "
             f"(gap {proof.gap:.1%}), crossings cost {plan.certificate.crossing_cost.value:g} "
             f"(at least {plan.certificate.crossing_cost.bound:g})",
+            *fifos.to_text(plan),
             *(f"assumed: {note}" for note in plan.notes),
             f"project in {self.directory}",
         ]
@@ -271,7 +272,7 @@ def partition(options: PartitionOptions, report: Report) -> Partitioned:
     check_output(options.output, digest)
     request = _request(options, network.graph, target, report)
     try:
-        plan, problem = search.plan_with_problem(request)
+        plan, problem = fifos.plan_with_fifos(request)
     except InfeasibleError as error:
         _leave_verdict(options.output, error)
         raise

@@ -5,6 +5,7 @@ Refuses to decide between them; that is the optimisation's work.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +38,7 @@ class ChoiceTable:
         variants: Whether implementation variants are offered.
         as_is: Whether the graph's own folding stays.
         targets: Every interval worth trying, ascending; at least one.
+        fifo_bits: Bits each input of a layer must store, where that is known.
     """
 
     graph: Graph
@@ -45,6 +47,7 @@ class ChoiceTable:
     variants: bool
     as_is: bool
     targets: tuple[int, ...]
+    fifo_bits: Mapping[str, tuple[int, ...]]
     _found: dict[int, Choices | None] = field(default_factory=dict)
     _memory: dict[object, Any] = field(default_factory=dict)
 
@@ -55,7 +58,8 @@ class ChoiceTable:
         parts = tuple(named[name] for name in sorted(named))
         profile = load_profile(request.costs)
         memory = {} if request.memory is None else request.memory
-        alike = (request.graph, parts, repr(profile), request.variants, request.as_is)
+        stored = tuple(sorted(request.fifo_bits.items()))
+        alike = (request.graph, parts, repr(profile), request.variants, request.as_is, stored)
         if alike not in memory:
             own = max((kind_of(layer).cycles(layer) for layer in request.graph), default=1)
             memory[alike] = ChoiceTable(
@@ -65,6 +69,7 @@ class ChoiceTable:
                 variants=request.variants,
                 as_is=request.as_is,
                 targets=(max(own, 1),) if request.as_is else folding.cycle_targets(request.graph),
+                fifo_bits=request.fifo_bits,
             )
         found: ChoiceTable = memory[alike]
         return found
@@ -90,6 +95,7 @@ class ChoiceTable:
                     part=part,
                     variants=self.variants,
                     memory=self._memory,
+                    fifo_bits=self.fifo_bits,
                 )
             except InfeasibleError:
                 return None

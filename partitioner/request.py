@@ -53,6 +53,8 @@ class Request:
         options: Solver, time limit and seed.
         progress: Told of every step in a few words.
         memory: Choices found for requests on the same graph, handed from request to request.
+        fifo_bits: Bits each input of a layer must store, by layer; for those it does not name an
+            allowance counts.
     """
 
     graph: Graph
@@ -73,6 +75,7 @@ class Request:
     options: SolverOptions = field(default_factory=SolverOptions)
     progress: Callable[[str], None] | None = None
     memory: dict[object, Any] | None = None
+    fifo_bits: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 0 < self.fps < 1e12:

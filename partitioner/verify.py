@@ -7,7 +7,7 @@ every broken limit is one sentence.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -74,7 +74,7 @@ def violations(problem: Problem, placement: Placement) -> tuple[str, ...]:
         return shape  # loads of routes that do not exist cannot be counted
     loads = measure(problem, placement)
     return (
-        *_capacities(problem, loads),
+        *capacities(problem, loads.resources),
         *_links(problem, loads),
         *_groups(problem, placement),
         *_segments(problem, placement),
@@ -214,8 +214,14 @@ def _route_fault(
     return None
 
 
-def _capacities(problem: Problem, loads: Loads) -> Iterator[str]:
-    for region, used in zip(problem.regions, loads.resources, strict=True):
+def capacities(problem: Problem, resources: Sequence[Vector]) -> Iterator[str]:
+    """Yield a sentence for every limit on resources that is broken.
+
+    Args:
+        problem: Whose limits count.
+        resources: What is used, per region.
+    """
+    for region, used in zip(problem.regions, resources, strict=True):
         for name, amount, most in zip(problem.resources, used, region.allowed(), strict=True):
             if amount > most:
                 yield f"region {region.name} uses {amount} {name} of {most} allowed"

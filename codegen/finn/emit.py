@@ -19,15 +19,23 @@ from elasticdf.artifact.deployment import Port
 from elasticdf.hardware import Cluster
 from elasticdf.ir import Graph
 from elasticdf.layers.kind import padded
+from partitioner.fifos import FIFOS
 from partitioner.placed import folded
 from partitioner.plan import Plan
 
 
 class FifoDepths(StrEnum):
-    """Where the depths of FIFOs come from."""
+    """Where depths come from: folding.json, FINN's own sizing, or the plan if it has FIFOs."""
 
     GIVEN = "given"
     SIZED = "sized"
+    PLANNED = "planned"
+
+    def resolved(self, plan: Plan) -> FifoDepths:
+        """Return what build.py is told: only given or sized."""
+        if self is not FifoDepths.PLANNED:
+            return self
+        return FifoDepths.GIVEN if plan.extra.get(FIFOS) else FifoDepths.SIZED
 
 
 def board_files(
@@ -70,7 +78,7 @@ def board_files(
         files[f"folding{ending}.json"] = _json(configs.folding(here, chosen))
         files[f"specialize{ending}.json"] = _json(configs.specialisation(here, chosen))
         files[f"floorplan{ending}.json"] = _json(configs.floorplan(placed))
-    files["build.py"] = _build_script(view, fifo_depths, matching=matching)
+    files["build.py"] = _build_script(view, fifo_depths.resolved(plan), matching=matching)
     return BuildPlan(files)
 
 

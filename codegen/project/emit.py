@@ -54,7 +54,7 @@ class ProjectOptions:
 
     link: LinkOptions = field(default_factory=LinkOptions)
     finn_steps: bytes | None = None
-    fifo_depths: FifoDepths = FifoDepths.SIZED
+    fifo_depths: FifoDepths = FifoDepths.PLANNED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,16 @@ class StreamCosts:
             total = total + self._stream(width, max(asked, stored, _SHALLOW_WORDS))
         return total
 
+    def fifo(self, width: int, depth: int) -> Resources:
+        """Return the upper estimate of a FIFO, split as FINN splits it."""
+        key = (-width, depth)
+        if key not in self._known:
+            self._known[key] = Resources.total(
+                estimate(_fifo(width, part), self.profile, self.part).high
+                for part in split_depths(depth)
+            )
+        return self._known[key]
+
     def _stream(self, width: int, depth: int) -> Resources:
         key = (width, depth)
         if key not in self._known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -39,6 +39,7 @@ def options(
     variants: bool = True,
     limit: int = MAX_OPTIONS,
     memory: dict[object, Any] | None = None,
+    fifo_bits: Mapping[str, tuple[int, ...]] | None = None,
 ) -> dict[str, tuple[LayerOption, ...]]:
     """Return what each layer may be built as, so that a frame takes at most ``cycles``.
 
@@ -57,6 +58,8 @@ def options(
         variants: Whether implementation variants are offered beside the layer's own.
         limit: Most options per layer.
         memory: What was estimated in earlier calls, to be handed from call to call.
+        fifo_bits: Bits each input of a layer must store, by layer; where it says nothing, what
+            joins must store by the geometry of their windows.
 
     Raises:
         InfeasibleError: A layer cannot be that fast.
@@ -67,7 +70,7 @@ def options(
     memory = {} if memory is None else memory
     fixed = {} if cycles is None else _coupled_foldings(graph, cycles)
     streams = _stream_costs(graph, profile, part)
-    buffers = join_buffers(graph)
+    buffers = {**join_buffers(graph), **(fifo_bits or {})}
     cache: dict[object, tuple[LayerOption, ...]] = {}
     result: dict[str, tuple[LayerOption, ...]] = {}
     for layer in graph:

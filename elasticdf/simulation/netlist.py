@@ -204,49 +204,63 @@ def _layer(
             )
         )
     for port, tensor in enumerate(streams):
-        _feed(builder, layer, tensor, first, port, depths, hops, unlimited=unlimited)
+        depth = None if unlimited else _depth(builder, graph, tensor, (layer, port), depths)
+        _feed(builder, tensor, first, port, depth, hops.get(tensor, ()))
     for port, tensor in enumerate(layer.outputs):
         builder.ends[tensor] = (last, port, ports.output_bits[port])
 
 
 def _feed(
-    builder: _Builder,
-    layer: Layer,
-    tensor: str,
-    target: int,
-    port: int,
-    depths: Mapping[str, int],
-    hops: Mapping[str, Sequence[Hop]],
-    *,
-    unlimited: bool,
+    builder: _Builder, tensor: str, target: int, port: int, depth: int | None, hops: Sequence[Hop]
 ) -> None:
     """Connect a stream to a layer's input, through its hops."""
-    depth = None if unlimited else _depth(builder, layer, tensor, port, depths)
-    latency = WIRE_LATENCY + FIFO_LATENCY
-    for hop in hops.get(tensor, ()):
+    for hop in hops:
         source, source_port, bits = builder.ends[tensor]
         transfers = builder.processes[source].pattern.transfers(port=source_port, out=True)
         for process, room, delay in hop_processes(hop, tensor, bits, transfers):
             index = builder.add(process)
             builder.connect(tensor, index, 0, room, delay, sized=False)
             builder.ends[tensor] = (index, 0, bits)
-    builder.connect(tensor, target, port, depth, latency)
+    builder.connect(tensor, target, port, depth, WIRE_LATENCY + FIFO_LATENCY)
 
 
 def _depth(
-    builder: _Builder, layer: Layer | None, tensor: str, port: int, depths: Mapping[str, int]
+    builder: _Builder,
+    graph: Graph,
+    tensor: str,
+    target: tuple[Layer, int] | None,
+    depths: Mapping[str, int],
 ) -> int:
     """Return the depth given for a stream, or of its FIFO layers, or what its ends ask for."""
     if tensor in depths:
         return max(depths[tensor], 1)
     if tensor in builder.queued:
         return builder.queued[tensor]
-    asked = [LEAST_DEPTH]
-    if layer is not None:
-        wishes = layer.attributes.get("inFIFODepths", ())
-        if isinstance(wishes, tuple) and port < len(wishes):
-            asked.append(int(wishes[port]))
-    return max(asked)
+    index, port, _ = builder.ends[tensor]
+    name = builder.processes[index].layer
+    source = _wish(graph.layer(name), "outFIFODepths", port) if name else LEAST_DEPTH
+    return max(source, _wish(target[0], "inFIFODepths", target[1]) if target else LEAST_DEPTH)
+
+
+def _wish(layer: Layer, attribute: str, port: int) -> int:
+    """Return the depth a layer asks for at one of its streams."""
+    wishes = layer.attributes.get(attribute, ())
+    if not isinstance(wishes, tuple) or port >= len(wishes):
+        return LEAST_DEPTH
+    return max(LEAST_DEPTH, int(wishes[port]))
+
+
+def states_depths(graph: Graph) -> bool:
+    """Return whether a graph says how deep its FIFOs are: with FIFO layers, or layers that ask."""
+    return any(
+        layer.family == "StreamingFIFO"
+        or any(
+            _wish(layer, name, port) > LEAST_DEPTH
+            for name, streams in (("inFIFODepths", layer.inputs), ("outFIFODepths", layer.outputs))
+            for port in range(len(streams))
+        )
+        for layer in graph
+    )
 
 
 def _sink(
@@ -257,7 +271,7 @@ def _sink(
     index = builder.add(
         Process(name=f"host:{tensor}", layer="", pattern=table([1], [1], [0], repeat=transfers))
     )
-    depth = None if unlimited else _depth(builder, None, tensor, 0, depths)
+    depth = None if unlimited else _depth(builder, graph, tensor, None, depths)
     builder.connect(tensor, index, 0, depth, WIRE_LATENCY + FIFO_LATENCY)
     return index
 

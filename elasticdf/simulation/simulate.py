@@ -12,8 +12,8 @@ from elasticdf.errors import InternalError, UserError
 from elasticdf.ir import Graph
 from elasticdf.simulation.engine import NEVER, Times, run
 from elasticdf.simulation.hops import Hop
-from elasticdf.simulation.netlist import build_net
-from elasticdf.simulation.process import Net
+from elasticdf.simulation.netlist import build_net, states_depths
+from elasticdf.simulation.process import Net, Process
 from elasticdf.simulation.result import (
     Activity,
     Bar,
@@ -40,8 +40,8 @@ def simulate(
         graph: Folded; width converters are added where it lacks them.
         clock_hz: Of the accelerator.
         placement: What lies between layers on different dies or boards, by tensor.
-        depths: FIFO depth by tensor. None takes the graph's FIFO layers; if it has none, the
-            depths FINN's build would choose.
+        depths: FIFO depth by tensor. None takes those of the graph's FIFO layers or what its
+            layers ask for; if it has neither, the depths FINN's build would choose.
         frames: Fed back to back.
 
     Raises:
@@ -49,7 +49,7 @@ def simulate(
     """
     if frames < 1:
         raise UserError(f"{frames} frames cannot be simulated; at least 1 is needed")
-    if depths is None and not any(layer.family == "StreamingFIFO" for layer in graph):
+    if depths is None and not states_depths(graph):
         depths = finn_depths(graph, hops=placement)
     net = build_net(graph, depths=depths, hops=placement)
     return report(graph, net, run(net, frames=frames), clock_hz=clock_hz, frames=frames)
@@ -125,16 +125,17 @@ def _wait(net: Net, times: Times, process: int) -> Wait:
 
 
 def _activities(graph: Graph, net: Net, times: Times, frames: int) -> tuple[Activity, ...]:
+    """Return what every layer did; of a window generator, its fetcher, which makes its outputs."""
     place = {process.name: i for i, process in enumerate(net.processes)}
     found = []
     for layer in graph:
         i = place.get(layer.name)
         if i is None:
             continue
-        reader = place.get(f"{layer.name}:read", i)
-        whole = int(times.last[i, -1] - times.first[i, 0]) + 1
+        first = int(times.first[i, 0])
+        whole = int(times.last[i, -1]) - first + 1
         # Waiting for the very first input is no starvation.
-        starved = max(0, int(times.starved[reader] - times.first[reader, 0]))
+        starved = max(0, int(times.starved[i]) - first)
         stalled = int(times.stalled[i])
         found.append(
             Activity(
@@ -160,14 +161,19 @@ def _streams(net: Net) -> tuple[StreamDepth, ...]:
     return tuple(
         StreamDepth(
             tensor=channel.tensor,
-            source=net.processes[channel.source].name,
-            target=net.processes[channel.target].name,
+            source=_end(net.processes[channel.source]),
+            target=_end(net.processes[channel.target]),
             bits=channel.bits,
             depth=channel.depth or 0,
         )
         for channel in net.channels
         if channel.sized
     )
+
+
+def _end(process: Process) -> str:
+    """Return the layer at the end of a stream, or the process that stands for what is no layer."""
+    return process.layer or process.name
 
 
 def _links(net: Net, times: Times, interval: Fraction) -> tuple[LinkTraffic, ...]:

@@ -78,7 +78,12 @@ def _window_rows(graph: Graph, net: Net) -> dict[int, int]:
 
 
 def least_depths(
-    graph: Graph, *, hops: Mapping[str, Sequence[Hop]] | None = None, effort: int = EFFORT
+    graph: Graph,
+    *,
+    hops: Mapping[str, Sequence[Hop]] | None = None,
+    effort: int = EFFORT,
+    frames: int = STEADY_FRAMES,
+    same_latency: bool = False,
 ) -> dict[str, int]:
     """Return depths that keep the interval FIFOs without limit have, and cannot deadlock.
 
@@ -87,9 +92,11 @@ def least_depths(
         hops: Die crossings and links by tensor.
         effort: Events to spend on making depths shallower. Where it suffices, no depth can be
             made smaller alone; where it does not, the widest memories have been tried first.
+        frames: Simulated in each trial.
+        same_latency: Keep the latency of a lone frame, too.
     """
     net = build_net(graph, hops=hops, unlimited=True)
-    depths = least_net_depths(net, effort=effort)
+    depths = least_net_depths(net, effort=effort, frames=frames, same_latency=same_latency)
     return {
         channel.tensor: int(depth)
         for channel, depth in zip(net.channels, depths, strict=True)
@@ -98,7 +105,11 @@ def least_depths(
 
 
 def least_net_depths(
-    net: Net, *, frames: int = STEADY_FRAMES, effort: int = EFFORT
+    net: Net,
+    *,
+    frames: int = STEADY_FRAMES,
+    effort: int = EFFORT,
+    same_latency: bool = False,
 ) -> NDArray[np.int64]:
     """Return what `least_depths` does, per channel of a net without limits.
 
@@ -107,7 +118,7 @@ def least_net_depths(
     help: more room makes nothing later. So each depth's least value is found by bisection, and
     stays least when others shrink afterwards.
     """
-    trial = _Trial.of(net, frames, effort)
+    trial = _Trial.of(net, frames, effort, same_latency=same_latency)
     depths = trial.start()
     _halve(trial, depths)
     for i in _by_memory(net, depths):
@@ -121,7 +132,7 @@ def least_net_depths(
 
 @dataclass(slots=True, kw_only=True)
 class _Trial:
-    """Whether a net keeps the interval it has without limits.
+    """Whether a net keeps the interval it has without limits, and perhaps its latency.
 
     Attributes:
         net: Its channels have no limits, but those inside hops.
@@ -129,6 +140,7 @@ class _Trial:
         target: Interval without limits.
         free: The run without limits.
         left: Events that may still be spent.
+        same_latency: Whether the first frame must not end later either.
     """
 
     net: Net
@@ -136,16 +148,24 @@ class _Trial:
     target: Fraction
     free: Times
     left: int
+    same_latency: bool
 
     @staticmethod
-    def of(net: Net, frames: int, effort: int) -> _Trial:
+    def of(net: Net, frames: int, effort: int, *, same_latency: bool) -> _Trial:
         free = run(net, frames=frames)
         if not free.complete:
             raise UserError(
                 "the network waits for itself however deep its FIFOs are; check its forks and joins"
             )
         target = interval_of(net, free)
-        return _Trial(net=net, frames=frames, target=target, free=free, left=effort)
+        return _Trial(
+            net=net,
+            frames=frames,
+            target=target,
+            free=free,
+            left=effort,
+            same_latency=same_latency,
+        )
 
     def start(self) -> NDArray[np.int64]:
         """Return depths that keep the interval."""
@@ -174,7 +194,11 @@ class _Trial:
 
     def _has_target(self, depths: NDArray[np.int64]) -> bool:
         times = run(self.net, frames=self.frames, depths=depths)
-        return times.complete and interval_of(self.net, times) == self.target
+        if not times.complete or interval_of(self.net, times) != self.target:
+            return False
+        sinks = list(self.net.sinks)
+        late = bool((times.last[sinks, 0] > self.free.last[sinks, 0]).any())
+        return not (self.same_latency and late)
 
 
 def _halve(trial: _Trial, depths: NDArray[np.int64]) -> None:

@@ -1,0 +1,354 @@
+"""FIFOs as part of a plan: sized by simulation where everything sits, charged to their dies.
+
+Depths follow from a placement and a placement from what its FIFOs take, so both are found in turns:
+while FIFOs overfill a die, the search is asked again and told what every stream must store.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+from elasticdf.costs.estimate import estimate
+from elasticdf.costs.profile import CostProfile, load_profile
+from elasticdf.costs.streams import ADAPTERS, StreamCosts
+from elasticdf.errors import InfeasibleError, TimeLimitError, UserError
+from elasticdf.hardware.load import load_board
+from elasticdf.ir import RESOURCE_NAMES, Graph, Resources
+from elasticdf.layers import kind_of
+from elasticdf.layers.kind import fpga_part
+from elasticdf.records import encode
+from elasticdf.simulation import Hop, SimulationResult, fifo_attributes, least_depths, simulate
+from partitioner import answer, search
+from partitioner.placed import folded, hops_of
+from partitioner.plan import Assignment, Place, Plan
+from partitioner.problem import Problem, Region, Vector, exact
+from partitioner.request import Request
+from partitioner.solution import proof_from_above, proof_from_below
+from partitioner.topology import vector
+from partitioner.verify import capacities
+
+FIFOS = "fifos"
+"""Key of ``plan.json`` that lists the FIFOs."""
+
+SIMULATION = "simulation"
+"""Key of ``plan.json`` with what the simulation found."""
+
+EFFORT = 60_000_000
+"""Events spent on making the FIFOs of a plan shallower."""
+
+FRAMES = 4
+"""Frames of every trial."""
+
+_TURNS = 3
+_SHARE = 0.25
+"""Part of the time limit a further search may take."""
+
+_MARGIN = 1.5
+"""Room made for FIFOs, as a multiple of what was missing."""
+
+_LEAST_LIMIT = 0.05
+_SHALLOW = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fifo:
+    """A FIFO of a plan; the fields are the keys of ``plan.json``.
+
+    Attributes:
+        replica: Counted from 0.
+        stream: Tensor it carries.
+        layer: Whose kernel holds it: the consumer's, or the producer's before a width converter.
+        board: Of that layer.
+        die: Of that layer.
+        depth: Transfers.
+        bits: Of a transfer.
+    """
+
+    replica: int
+    stream: str
+    layer: str
+    board: int
+    die: str
+    depth: int
+    bits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Sized:
+    """Replicas that are alike, with their FIFOs."""
+
+    replicas: list[int]
+    graph: Graph
+    settings: Mapping[str, Mapping[str, tuple[int, ...]]]
+    result: SimulationResult
+
+
+def plan_with_fifos(request: Request) -> tuple[Plan, Problem]:
+    """Return the best plan that fits with its FIFOs, and the problem whose solution it is.
+
+    A plan that was searched again is proven only as far as the first search's bound goes: FIFOs
+    only take room. If they fit nowhere, the first plan leaves them to FINN and says so.
+
+    Raises:
+        UserError: The request contradicts itself.
+        InfeasibleError: There is no plan.
+        TimeLimitError: Time ran out before any plan was found.
+    """
+    plan, problem = search.plan_with_problem(request)
+    first, regions = (plan, problem), {region.name: region for region in problem.regions}
+    asked, reason = request, ""
+    for turn in range(_TURNS):
+        _tell(request, "sizing FIFOs")
+        try:
+            groups = _sized(request.graph, plan)
+        except UserError as error:
+            return _unsized(plan, str(error)), problem
+        charged = _charged(request.graph, plan, groups)
+        own = tuple(regions.get(region.name, region) for region in problem.regions)
+        used = _used(problem, charged)
+        broken = list(capacities(replace(problem, regions=own), used))
+        if not broken:
+            return (_less_proven(charged, first[0], own) if turn else charged), problem
+        reason = broken[0]
+        if turn == _TURNS - 1:
+            break
+        _tell(request, f"searching again: with FIFOs {reason}")
+        asked = replace(
+            asked,
+            fifo_bits=_most(asked.fifo_bits, groups),
+            limits={**asked.limits, **_tightened(problem, own, used)},
+            options=replace(request.options, time_limit=request.options.time_limit * _SHARE),
+        )
+        try:
+            plan, problem = search.plan_with_problem(asked)
+        except (InfeasibleError, TimeLimitError):
+            break
+    return _unsized(first[0], f"with them {reason}"), first[1]
+
+
+def _tightened(problem: Problem, own: Sequence[Region], used: Sequence[Vector]) -> dict[str, float]:
+    """Return limits that leave room for what FIFOs took beyond the regions' own limits."""
+    found: dict[str, float] = {}
+
+    def lower(name: str, limit: float, excess: Fraction) -> None:
+        if excess > 0:
+            tight = max(_LEAST_LIMIT, limit - float(excess) * _MARGIN)
+            found[name] = min(found.get(name, limit), tight)
+
+    for now, region, amounts in zip(problem.regions, own, used, strict=True):
+        shares = [
+            Fraction(u, c) if c else Fraction(0)
+            for u, c in zip(amounts, region.capacity, strict=True)
+        ]
+        for name, share, before, limit in zip(
+            problem.resources, shares, now.limits, region.limits, strict=True
+        ):
+            lower(name, before, share - exact(limit))
+        for mean, before_mean in zip(region.mean_limits, now.mean_limits, strict=True):
+            present = [r for r in mean.resources if region.capacity[r]]
+            average = sum((shares[r] for r in present), Fraction(0)) / max(1, len(present))
+            lower("mean", before_mean.limit, average - exact(mean.limit))
+    return found
+
+
+def _less_proven(plan: Plan, first: Plan, own: Sequence[Region]) -> Plan:
+    """Return the plan with the proof that holds for it, and the limits that were asked for."""
+    limits = {
+        (region.board, region.die, name): limit
+        for region in own
+        for name, limit in zip(RESOURCE_NAMES, region.limits, strict=True)
+    }
+    bound = first.certificate.throughput.bound
+    certificate = answer.certificate(
+        solver=plan.certificate.solver,
+        seed=plan.certificate.seed,
+        throughput=proof_from_above(plan.certificate.throughput.value, bound),
+        crossing_cost=proof_from_below(plan.certificate.crossing_cost.value, 0.0),
+    )
+    rows = (
+        replace(row, limit=limits.get((row.board, row.die, row.resource), row.limit))
+        for row in plan.utilisation
+    )
+    return replace(plan, certificate=certificate, utilisation=tuple(rows))
+
+
+def _tell(request: Request, what: str) -> None:
+    if request.progress is not None:
+        request.progress(what)
+
+
+def _unsized(plan: Plan, reason: str) -> Plan:
+    note = f"FIFOs are left for FINN to size, nothing is reserved beyond an allowance: {reason}."
+    return replace(plan, notes=(*plan.notes, note))
+
+
+def _sized(graph: Graph, plan: Plan) -> tuple[_Sized, ...]:
+    """Return the FIFOs of all replicas; those that differ in nothing are sized once.
+
+    Raises:
+        UserError: Something cannot be simulated.
+    """
+    groups: dict[str, _Sized] = {}
+    for replica in range(plan.replicas):
+        built, hops = folded(graph, plan, replica), hops_of(graph, plan, replica)
+        key = repr(([layer.attributes for layer in built], sorted(hops.items())))
+        if key in groups:
+            groups[key].replicas.append(replica)
+        else:
+            groups[key] = _sized_alone(built, hops, plan.clock_hz, replica)
+    return tuple(groups.values())
+
+
+def _sized_alone(
+    built: Graph, hops: Mapping[str, tuple[Hop, ...]], clock_hz: int, replica: int
+) -> _Sized:
+    has_adapters = any(layer.family in ADAPTERS for layer in built)
+    depths: dict[str, int] | None = None
+    settings: dict[str, dict[str, tuple[int, ...]]] = {}
+    if not has_adapters:
+        least = least_depths(built, hops=hops, effort=EFFORT, frames=FRAMES, same_latency=True)
+        depths = {tensor: max(_SHALLOW, depth) for tensor, depth in least.items()}
+        settings = {
+            layer: {name: tuple(values) for name, values in entry.items()}
+            for layer, entry in fifo_attributes(built, depths).items()
+        }
+    result = simulate(built, clock_hz=clock_hz, placement=hops, depths=depths)
+    return _Sized(replicas=[replica], graph=built, settings=settings, result=result)
+
+
+def _charged(graph: Graph, plan: Plan, groups: tuple[_Sized, ...]) -> Plan:
+    """Return the plan with depths, what they take, and what the simulation found."""
+    group_of = {replica: group for group in groups for replica in group.replicas}
+    fifos = sorted(_fifos(plan, groups), key=lambda fifo: fifo.replica)
+    held: dict[tuple[int, str], list[Fifo]] = defaultdict(list)
+    for fifo in fifos:
+        held[fifo.replica, fifo.layer].append(fifo)
+    price = _Price(graph=graph, profile=load_profile(plan.costs))
+    extra: dict[Place, list[int]] = defaultdict(lambda: [0] * len(RESOURCE_NAMES))
+    assignments = []
+    for a in plan.assignments:
+        settings = group_of[a.replica].settings.get(a.layer, {})
+        board = plan.boards[a.board].board
+        now = price.of(a, held[a.replica, a.layer], board) if settings else a.resources
+        deep = {name: depths for name, depths in settings.items() if max(depths) > _SHALLOW}
+        assignments.append(replace(a, attributes={**a.attributes, **deep}, resources=now))
+        for r, (new, old) in enumerate(zip(vector(now), vector(a.resources), strict=True)):
+            extra[a.board, a.die][r] += new - old
+    utilisation = tuple(
+        replace(row, used=row.used + extra[row.board, row.die][RESOURCE_NAMES.index(row.resource)])
+        for row in plan.utilisation
+    )
+    found = {FIFOS: encode(fifos), SIMULATION: [_found(group) for group in groups]}
+    return replace(
+        plan,
+        assignments=tuple(assignments),
+        utilisation=utilisation,
+        extra={**plan.extra, **found},
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Price:
+    """What layers take with their FIFOs; copies alike are priced once.
+
+    Attributes:
+        graph: The network.
+        profile: ``finn`` counts no streams, as FINN's partitioner does.
+    """
+
+    graph: Graph
+    profile: CostProfile
+    _known: dict[object, Resources] = field(default_factory=dict)
+
+    def of(self, chosen: Assignment, fifos: list[Fifo], board: str) -> Resources:
+        """Return what a layer takes with the FIFOs its kernel holds for it."""
+        if self.profile.exactly_finn:
+            return chosen.resources
+        sizes = tuple((fifo.bits, fifo.depth) for fifo in fifos)
+        key = (chosen.layer, repr(chosen.attributes), sizes, board)
+        if key not in self._known:
+            part = fpga_part(load_board(board).part)
+            built = self.graph.layer(chosen.layer).with_attributes(chosen.attributes)
+            streams = StreamCosts(profile=self.profile, part=part)
+            allowance = streams.before(kind_of(built).ports(built).input_bits, (), ())
+            self._known[key] = Resources.total(
+                (
+                    estimate(built, self.profile, part).high,
+                    allowance,
+                    *(streams.fifo(bits, depth) for bits, depth in sizes),
+                )
+            )
+        return self._known[key]
+
+
+def _used(problem: Problem, plan: Plan) -> list[Vector]:
+    """Return what a plan uses per region of its problem."""
+    rows: dict[Place, list[int]] = defaultdict(list)
+    for row in plan.utilisation:
+        rows[row.board, row.die].append(row.used)
+    return [
+        tuple(rows.get((-1 if r.board is None else r.board, r.die), [0] * len(r.capacity)))
+        for r in problem.regions
+    ]
+
+
+def _most(
+    stored: Mapping[str, tuple[int, ...]], groups: tuple[_Sized, ...]
+) -> dict[str, tuple[int, ...]]:
+    """Return the most bits each input stores in any replica or earlier round."""
+    found = dict(stored)
+    for group in groups:
+        for layer in group.graph:
+            depths = group.settings.get(layer.name, {}).get("inFIFODepths", ())
+            widths = kind_of(layer).ports(layer).input_bits
+            bits = tuple(w * d for w, d in zip(widths, depths, strict=False))
+            before = found.get(layer.name, (0,) * len(bits))
+            if any(bits):
+                found[layer.name] = tuple(map(max, before, bits))
+    return found
+
+
+def _fifos(plan: Plan, groups: tuple[_Sized, ...]) -> Iterator[Fifo]:
+    """Yield every FIFO that is deeper than the registers of a stream."""
+    place = {(a.replica, a.layer): (a.board, a.die) for a in plan.assignments}
+    for group in groups:
+        known = set(group.settings)
+        for stream in group.result.streams:
+            holders = [end for end in (stream.target, stream.source) if end in known]
+            for replica in group.replicas if holders and stream.depth > _SHALLOW else ():
+                board, die = place[replica, holders[0]]
+                yield Fifo(
+                    replica=replica,
+                    stream=stream.tensor,
+                    layer=holders[0],
+                    board=board,
+                    die=die,
+                    depth=stream.depth,
+                    bits=stream.bits,
+                )
+
+
+def _found(group: _Sized) -> dict[str, Any]:
+    """Return what the simulation found for some replicas; FIFOs are listed beside it."""
+    document = group.result.to_json()
+    for key in ("schema", "network", "clock_hz", "streams"):
+        del document[key]
+    return {"replicas": group.replicas, **document}
+
+
+def to_text(plan: Plan) -> Iterator[str]:
+    """Yield what a person wants to know of a plan's simulation and FIFOs, in lines."""
+    for found in plan.extra.get(SIMULATION, []):
+        who = "" if plan.replicas == 1 else f" of {len(found['replicas'])} replica(s)"
+        yield (
+            f"simulated{who}: a frame every {found['interval_cycles']:.0f} cycles "
+            f"({found['frames_per_second']:.1f} frames per second), "
+            f"{found['latency_seconds'] * 1e3:.3f} ms from first input to last output"
+        )
+    sizes = [fifo["depth"] * fifo["bits"] for fifo in plan.extra.get(FIFOS, [])]
+    if sizes:
+        yield f"{len(sizes)} FIFOs hold {sum(sizes) / 8192:.1f} KiB; depths are in folding.json"

@@ -1,0 +1,97 @@
+"""Plans fit with their FIFOs: sized in place, charged to their dies, made room for."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from elasticdf.flow import load_network
+from elasticdf.hardware.cluster import parse_target
+from elasticdf.ir import RESOURCE_NAMES
+from elasticdf.simulation import simulate
+from partitioner import search
+from partitioner.fifos import FIFOS, SIMULATION, plan_with_fifos
+from partitioner.placed import folded, hops_of
+from partitioner.plan import Mode, Plan
+from partitioner.problem import exact
+from partitioner.request import Anchor, Request
+from partitioner.solver import SolverOptions
+
+
+@cache
+def _request() -> Request:
+    """CNV over two boards, slow enough that few transfers are simulated."""
+    return Request(
+        graph=load_network("zoo:cnv-w1a1").graph,
+        target=parse_target("2xu50"),
+        mode=Mode.HARDWARE,
+        fps=6000.0,
+        replicas=1,
+        anchors=(Anchor(layer="Thresholding_rtl_0", board=0), Anchor(layer="MVAU_hls_8", board=1)),
+        costs="calibrated",
+        options=SolverOptions(time_limit=20),
+    )
+
+
+@cache
+def _plans() -> tuple[Plan, Plan]:
+    """Return the plan without and with FIFOs."""
+    return search.plan(_request()), plan_with_fifos(_request())[0]
+
+
+def test_depths_travel_in_the_plan_and_simulate_to_what_it_says() -> None:
+    plan = Plan.from_json(json.loads(json.dumps(_plans()[1].to_json())))
+    graph = _request().graph
+    result = simulate(
+        folded(graph, plan, 0), clock_hz=plan.clock_hz, placement=hops_of(graph, plan, 0)
+    )
+    (found,) = plan.extra[SIMULATION]
+    assert found["live"] is True
+    assert found["interval_cycles"] == float(result.interval_cycles)
+    assert found["latency_cycles"] == result.latency_cycles
+    assert plan.latency_seconds == pytest.approx(result.latency_seconds)
+    assert [link["packets"] for link in found["links"]] == [r.packets for r in result.links] != []
+    deep = {stream.tensor: stream.depth for stream in result.streams if stream.depth > 2}
+    assert {fifo["stream"]: fifo["depth"] for fifo in plan.extra[FIFOS]} == deep != {}
+
+
+def test_dies_pay_for_their_fifos() -> None:
+    plan = _plans()[1]
+    without = replace(plan, extra={})
+    assert without.utilisation == plan.utilisation
+    paid: Counter[tuple[int, str, str]] = Counter()
+    for a in plan.assignments:
+        for name, amount in a.resources.items():
+            paid[a.board, a.die, name] += amount or 0
+    fixed = [u.used - paid[u.board, u.die, u.resource] for u in plan.utilisation]
+    before: Counter[tuple[int, str, str]] = Counter()
+    for a in _plans()[0].assignments:
+        for name, amount in a.resources.items():
+            before[a.board, a.die, name] += amount or 0
+    # Shells, controllers and links take what they took.
+    assert fixed == [u.used - before[u.board, u.die, u.resource] for u in _plans()[0].utilisation]
+    assert all(u.used <= exact(u.limit) * u.available for u in plan.utilisation)
+
+
+def test_where_fifos_do_not_fit_another_plan_is_found() -> None:
+    bare, sized = _plans()
+    fullest = max(
+        (u for u in bare.utilisation if u.resource == "lut"), key=lambda u: u.used / u.available
+    )
+    with_fifos = next(
+        u for u in sized.utilisation if (u.board, u.die, u.resource) ==
+        (fullest.board, fullest.die, "lut")
+    )  # fmt: skip
+    assert with_fifos.used != fullest.used
+    tight = fullest.used + max(0, with_fifos.used - fullest.used) // 2
+    request = replace(_request(), limits={"lut": (tight + 1) / fullest.available})
+    plan, _ = plan_with_fifos(request)
+    rows = {(u.board, u.die, u.resource): u for u in plan.utilisation}
+    assert all(u.used <= exact(u.limit) * u.available for u in rows.values())
+    assert {u.limit for u in rows.values() if u.resource == "lut"} == {request.limits["lut"]}
+    assert set(RESOURCE_NAMES) == {u.resource for u in rows.values()}
+    assert plan.extra[FIFOS]
