@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from elasticdf.simulation import SimulationResult
 from elasticdf.table import table
 
 _BUSIEST = 5
+_DEADLOCK = 2
+_LOG = logging.getLogger(__name__)
 
 
 def _arguments(parser: ArgumentParser) -> None:
@@ -40,13 +43,25 @@ def _run(options: Namespace, report: Report) -> CommandResult:
         ),
         report,
     )
-    return CommandResult(document=result.to_json(), text=_text(result))
+    if not result.live:
+        _LOG.error("elasticdf: %s", _deadlock(result))
+    return CommandResult(
+        document=result.to_json(), text=_text(result), exit_code=0 if result.live else _DEADLOCK
+    )
+
+
+def _deadlock(result: SimulationResult) -> str:
+    full = sorted({wait.stream for wait in result.deadlock if wait.why == "full" and wait.stream})
+    return (
+        f"network {result.network} deadlocks: {len(result.deadlock)} processes wait for each other "
+        f"in a circle; make {' or '.join(full) or 'the window buffers'} deeper, "
+        "or let --size-fifos find depths"
+    )
 
 
 def _text(result: SimulationResult) -> str:
     if not result.live:
-        waits = "\n".join(f"  {wait}" for wait in result.deadlock)
-        return f"{result.network} deadlocks:\n{waits}"
+        return "\n".join(str(wait) for wait in result.deadlock)
     busiest = sorted(result.layers, key=lambda layer: -layer.busy)[:_BUSIEST]
     rows = [(a.layer, round(a.busy), round(a.starved), round(a.stalled)) for a in busiest]
     links = [(link.name, link.tensor, link.packets, f"{link.load:.0%}") for link in result.links]

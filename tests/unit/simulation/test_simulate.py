@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from codegen.finn.model import write_model
 from elasticdf.errors import UserError
 from elasticdf.hardware.framing import packets, wire_bits
 from elasticdf.ir import AttributeValue, DataType, Graph, Layer, Tensor
@@ -18,6 +20,7 @@ from elasticdf.simulation import (
     simulate,
     trace_document,
 )
+from tests.end_to_end.command_line import elasticdf
 
 CLOCK_HZ = 100_000_000
 CABLE = Hop(name="cable", latency_cycles=50, wire_cycles_per_byte=0.01)
@@ -191,3 +194,27 @@ def test_unknown_streams_and_no_frames_are_refused() -> None:
     with pytest.raises(UserError) as caught:
         simulate(_residual(), clock_hz=CLOCK_HZ, frames=0)
     assert str(caught.value) == "0 frames cannot be simulated; at least 1 is needed"
+
+
+def test_a_deadlock_on_the_command_line_is_a_circle_and_exit_code_2(tmp_path: Path) -> None:
+    graph = _residual(12)
+    shallow = graph.with_layers(
+        layer.with_attributes({"inFIFODepths": (2, 3)}) if layer.name == "sum" else layer
+        for layer in graph
+    )
+    path = tmp_path / "residual.onnx"
+    path.write_bytes(write_model(shallow).SerializeToString())
+    ran = elasticdf("simulate", path)
+    assert ran.code == 2
+    assert "DuplicateStreams_hls_0 waits for AddStreams_hls_0: b is full" in ran.out.splitlines()
+    assert len(ran.out.splitlines()) == 6
+    ran = elasticdf("simulate", path, "--json")
+    assert ran.code == 2
+    assert ran.document["live"] is False
+    assert len(ran.document["deadlock"]) == 6
+    sized = elasticdf(
+        "simulate", path, "--size-fifos", "--json", "--trace", tmp_path / "trace.json"
+    )
+    assert sized.code == 0
+    assert sized.document["live"] is True
+    assert json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
