@@ -57,7 +57,7 @@ def assemble(
     return replace(
         draft,
         latency_seconds=float(seconds),
-        certificate=_certificate(request, throughput, crossing_cost, latency),
+        certificate=certificate(request, throughput, crossing_cost, latency),
         notes=_notes(request, found.problem, found.placement, found.choices, how),
     )
 
@@ -89,7 +89,7 @@ def _draft(request: Request, cluster: Cluster, found: Found) -> Plan:
             for i, b in enumerate(cluster.boards)
         ),
         links=tuple(_links(request, problem, placement, choices, interval)),
-        certificate=_certificate(request, nothing, proof_from_below(loads.cost, 0.0), None),
+        certificate=certificate(request, nothing, proof_from_below(loads.cost, 0.0), None),
         assignments=tuple(_assignments(problem, placement, choices)),
         crossings=tuple(_crossings(request, problem, placement, choices)),
         utilisation=tuple(_utilisation(problem, loads)),
@@ -226,7 +226,7 @@ def _notes(
     return tuple(notes)
 
 
-def _certificate(
+def certificate(
     request: Request, throughput: Proof, crossing_cost: Proof, latency: Proof | None
 ) -> Certificate:
     """Return the certificate; optimal only if the proofs of what was asked for are closed.

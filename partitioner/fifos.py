@@ -112,7 +112,7 @@ def plan_with_fifos(request: Request) -> tuple[Plan, Problem]:
         used = _used(problem, charged)
         broken = list(capacities(replace(problem, regions=own), used))
         if not broken:
-            return (_less_proven(charged, first[0], own) if turn else charged), problem
+            return (_less_proven(request, charged, first[0], own) if turn else charged), problem
         reason = broken[0]
         if turn == _TURNS - 1:
             break
@@ -155,19 +155,22 @@ def _tightened(problem: Problem, own: Sequence[Region], used: Sequence[Vector]) 
     return found
 
 
-def _less_proven(plan: Plan, first: Plan, own: Sequence[Region]) -> Plan:
+def _less_proven(request: Request, plan: Plan, first: Plan, own: Sequence[Region]) -> Plan:
     """Return the plan with the proof that holds for it, and the limits that were asked for."""
     limits = {
         (region.board, region.die, name): limit
         for region in own
         for name, limit in zip(RESOURCE_NAMES, region.limits, strict=True)
     }
-    bound = first.certificate.throughput.bound
+    found, proven = plan.certificate, first.certificate
+    latency = None
+    if found.latency is not None and proven.latency is not None:
+        latency = proof_from_below(found.latency.value, proven.latency.bound)
     certificate = answer.certificate(
-        solver=plan.certificate.solver,
-        seed=plan.certificate.seed,
-        throughput=proof_from_above(plan.certificate.throughput.value, bound),
-        crossing_cost=proof_from_below(plan.certificate.crossing_cost.value, 0.0),
+        request,
+        proof_from_above(found.throughput.value, proven.throughput.bound),
+        proof_from_below(found.crossing_cost.value, 0.0),
+        latency,
     )
     rows = (
         replace(row, limit=limits.get((row.board, row.die, row.resource), row.limit))
