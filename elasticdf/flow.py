@@ -70,7 +70,7 @@ from elasticdf.simulation import (
 )
 from elasticdf.simulation import simulate as simulate_graph
 from partitioner import exact, fifos, search
-from partitioner.clock import Meter
+from partitioner.clock import Meter, stop_on_interrupt
 from partitioner.latency import SIMULATED
 from partitioner.placed import folded, hops_of
 from partitioner.plan import Mode, Plan
@@ -272,7 +272,9 @@ def partition(options: PartitionOptions, report: Report) -> Partitioned:
     check_output(options.output, digest)
     request = _request(options, network.graph, target, report)
     try:
-        plan, problem = fifos.plan_with_fifos(request)
+        with stop_on_interrupt() as stop:
+            stoppable = replace(request.options, stop=stop)
+            plan, problem = fifos.plan_with_fifos(replace(request, options=stoppable))
     except InfeasibleError as error:
         _leave_verdict(options.output, error)
         raise
@@ -509,7 +511,8 @@ def solve(snapshot: Path, options: SolverOptions) -> Solution:
         UserError: The file holds no problem.
         TimeLimitError: No answer in time.
     """
-    solution = exact.solve(load_snapshot(snapshot), options)
+    with stop_on_interrupt() as stop:
+        solution = exact.solve(load_snapshot(snapshot), replace(options, stop=stop))
     if solution.outcome is None:
         raise TimeLimitError(
             f"{snapshot.name}: no answer in {options.time_limit:g} s; raise --time-limit"

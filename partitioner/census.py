@@ -64,7 +64,7 @@ class Census:
 
     def solve(self, options: SolverOptions, seconds: float, *, gap: float = 1.0) -> Answer:
         """Return an answer; what even fractions of copies refuse is told at once."""
-        clock = Clock(seconds, options.meter)
+        clock = Clock(seconds, options.meter, options.stop)
         fractions = self.model.solve(options, seconds=seconds, relaxed=True)
         if fractions.status is Status.INFEASIBLE:
             return fractions

@@ -7,7 +7,12 @@ gives the same answer. A second of it is about a second of one core, give or tak
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
+from types import FrameType
 
 
 class Meter:
@@ -25,18 +30,57 @@ class Meter:
         return self._seconds
 
 
+class Stop:
+    """A wish to end a search with the best answer so far."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[Stop]:
+    """Let the first Ctrl-C ask for the best answer so far; the second ends the program as usual.
+
+    Solvers call back while they run, so they hear of it. Does nothing outside the main thread.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.requested:
+            signal.default_int_handler(number, frame)
+        stop.requested = True
+
+    previous = signal.signal(signal.SIGINT, handle)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
 class Clock:
     """The time left for a search.
 
     Args:
         seconds: The limit.
         meter: Counts what is limited; None limits wall time.
+        stop: Ends all time when requested.
     """
 
-    def __init__(self, seconds: float, meter: Meter | None = None) -> None:
+    def __init__(
+        self, seconds: float, meter: Meter | None = None, stop: Stop | None = None
+    ) -> None:
         self._seconds = seconds
         self._meter = meter
+        self._stop = stop
         self._start = self._now()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether someone asked for the best answer so far."""
+        return self._stop is not None and self._stop.requested
 
     def _now(self) -> float:
         return monotonic() if self._meter is None else self._meter.read()
@@ -52,8 +96,8 @@ class Clock:
 
     def left(self) -> float:
         """Return the seconds left, never below 0."""
-        return max(0.0, self._seconds - self.spent())
+        return 0.0 if self.stopped else max(0.0, self._seconds - self.spent())
 
     def part(self, share: float) -> Clock:
         """Return a clock that ends after a share of the time left."""
-        return Clock(self.left() * share, self._meter)
+        return Clock(self.left() * share, self._meter, self._stop)

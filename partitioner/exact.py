@@ -90,7 +90,7 @@ def solve(problem: Problem, options: SolverOptions, *, first: Placement | None =
         options: Solver, time limit, seed.
         first: A placement to begin with.
     """
-    clock = Clock(options.time_limit, options.meter)
+    clock = options.clock()
     best = Best(problem)
     best.offer(first)
     if best.placement is None:
@@ -108,7 +108,7 @@ def solve(problem: Problem, options: SolverOptions, *, first: Placement | None =
 
 def solve_by_walks(problem: Problem, options: SolverOptions) -> Solution:
     """Return what walks alone find and prove; `solve` adds the general model where that helps."""
-    clock, best = Clock(options.time_limit, options.meter), Best(problem)
+    clock, best = options.clock(), Best(problem)
     best.offer(construct(problem))
     _by_walks(best, options, clock)
     return _solution(best, options, clock)

@@ -47,7 +47,7 @@ def plan_with_problem(request: Request) -> tuple[Plan, Problem]:
         InfeasibleError: There is no plan.
         TimeLimitError: Time ran out before any plan was found.
     """
-    clock = Clock(request.options.time_limit, request.options.meter)
+    clock = request.options.clock()
     if isinstance(request.target, AutoTarget):
         space, found, bound = _fewest_boards(request, request.target, clock)
     else:

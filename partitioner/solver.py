@@ -24,7 +24,7 @@ import highspy
 import pulp
 
 from elasticdf.errors import InternalError, UserError
-from partitioner.clock import Meter
+from partitioner.clock import Clock, Meter, Stop
 
 _ROUNDING = 1e-5
 _ROW_TOLERANCE = 1e-5
@@ -62,12 +62,18 @@ class SolverOptions:
         time_limit: Seconds for everything: of wall time, or of counted work if there is a meter.
         seed: Random seed of the solver.
         meter: Counts work, so that limits strike at the same place on every machine.
+        stop: Asks for the best answer so far.
     """
 
     solver: str = "highs"
     time_limit: float = 60.0
     seed: int = 0
     meter: Meter | None = None
+    stop: Stop | None = None
+
+    def clock(self) -> Clock:
+        """Return a clock that starts now."""
+        return Clock(self.time_limit, self.meter, self.stop)
 
     def __post_init__(self) -> None:
         if self.solver not in _SOLVERS:
@@ -117,6 +123,7 @@ class Call:
     relaxed: bool
     gap: float
     meter: Meter | None
+    stop: Stop | None
 
     @property
     def wall_seconds(self) -> float:
@@ -229,7 +236,14 @@ class Model:
         limit = options.time_limit if seconds is None else seconds
         if limit <= 0:
             return Answer(status=Status.UNKNOWN, objective=inf, bound=-inf, values=None)
-        call = Call(seed=options.seed, seconds=limit, relaxed=relaxed, gap=gap, meter=options.meter)
+        call = Call(
+            seed=options.seed,
+            seconds=limit,
+            relaxed=relaxed,
+            gap=gap,
+            meter=options.meter,
+            stop=options.stop,
+        )
         return _SOLVERS[options.solver](self, call)
 
     def to_pulp(self) -> tuple[Any, list[Any]]:
@@ -336,7 +350,7 @@ def _solve_with_highs(model: Model, call: Call) -> Answer:
         timeLimit=call.wall_seconds,
         gapRel=call.gap,
         random_seed=call.seed,
-        **({} if call.meter is None else look.subscription()),
+        **look.subscription(),
     )
     problem.solve(solver)
     look.settle()
@@ -361,7 +375,9 @@ class _Look:
 
     def __call__(self, kind: Any, message: str, told: Any, answer: Any, data: Any) -> None:
         self._spent += self._price
-        answer.user_interrupt = self._spent > self._call.seconds
+        counted = self._call.meter is not None and self._spent > self._call.seconds
+        stopped = self._call.stop is not None and self._call.stop.requested
+        answer.user_interrupt = counted or stopped
 
     def settle(self) -> None:
         """Put what was counted on the meter."""
