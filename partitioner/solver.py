@@ -370,12 +370,17 @@ class _Look:
 
     def subscription(self) -> dict[str, Any]:
         """Return the arguments that make PuLP's HiGHS call this."""
-        kind = highspy.cb.HighsCallbackType.kCallbackMipInterrupt
-        return {"callbackTuple": (self, None), "callbacksToActivate": [kind]}
+        kinds = highspy.cb.HighsCallbackType
+        return {
+            "callbackTuple": (self, None),
+            "callbacksToActivate": [kinds.kCallbackMipInterrupt, kinds.kCallbackSimplexInterrupt],
+        }
 
     def __call__(self, kind: Any, message: str, told: Any, answer: Any, data: Any) -> None:
-        self._spent += self._price
-        counted = self._call.meter is not None and self._spent > self._call.seconds
+        between_nodes = kind == highspy.cb.HighsCallbackType.kCallbackMipInterrupt
+        self._spent += self._price if between_nodes else 0.0
+        out = self._spent > self._call.seconds and self._call.meter is not None
+        counted = between_nodes and out
         stopped = self._call.stop is not None and self._call.stop.requested
         answer.user_interrupt = counted or stopped
 
