@@ -20,6 +20,9 @@ _TABLE_STEPS = 8
 """From this many thresholds on, looking a code up is faster than comparing (measured)."""
 _TABLE_ENTRIES = 2**16
 
+_SEARCHED_STEPS = 31
+"""From this many thresholds on, halving them is faster than comparing with each (measured)."""
+
 FLOAT, INT64, DOUBLE, BOOL = 1, 7, 11, 9
 """ONNX's numbers of element types."""
 
@@ -88,6 +91,9 @@ def activate(
     """
     result = layer.datatype("outputDataType")
     target = element_type(result)
+    if thresholds.shape[1] >= _SEARCHED_STEPS:
+        count = _searched(builder, tensor, thresholds.astype(element), target)
+        return _encode(builder, layer, count, target)
     columns = thresholds.astype(element).T
     counted = [
         builder.node(
@@ -99,6 +105,29 @@ def activate(
     ]
     count = counted[0] if len(counted) == 1 else builder.node("Sum", tuple(counted))
     return _encode(builder, layer, count, target)
+
+
+def _searched(
+    builder: OnnxBuilder, tensor: str, thresholds: Values, target: np.dtype[np.generic]
+) -> str:
+    """Return how many thresholds each value reaches, halving the sorted ones in turn."""
+    channels, steps = thresholds.shape
+    stages = steps.bit_length()
+    table = np.full((channels, 2**stages - 1), np.inf, thresholds.dtype)
+    table[:, :steps] = np.sort(thresholds, axis=1)
+    flat = builder.constant(table.reshape(-1))
+    first = builder.constant(np.arange(channels) * table.shape[1])
+    position = first
+    for half in (2**stage for stage in reversed(range(stages))):
+        middle = builder.node("Add", (position, integers(builder, half - 1)))
+        bound = builder.node("Gather", (flat, middle))
+        reached = builder.node("GreaterOrEqual", (tensor, bound))
+        step = builder.node(
+            "Mul", (builder.node("Cast", (reached,), to=INT64), integers(builder, half))
+        )
+        position = builder.node("Add", (position, step))
+    count = builder.node("Sub", (position, first))
+    return builder.node("Cast", (count,), to=DOUBLE if target == np.float64 else FLOAT)
 
 
 def _encode(builder: OnnxBuilder, layer: Layer, count: str, target: np.dtype[np.generic]) -> str:

@@ -152,6 +152,16 @@ def pooled_activation() -> Drawing:
     return net.model(net.quant(pooled, 0.5, signed=0)), families
 
 
+def radio() -> Drawing:
+    """A signal network with 8-bit activations: 255 thresholds per channel."""
+    net = Net(SIGNAL)
+    sums = net.op("Conv", net.quant("x", 2.0**-3, 8), net.weights(5, 4, 3), pads=[1, 1])
+    codes = net.quant(net.op("Relu", sums), 2.0**-4, 8, signed=0)
+    flat = net.op("Flatten", net.op("MaxPool", codes, kernel_shape=[2], strides=[2]))
+    output = net.quant(net.op("MatMul", flat, net.weights(40, 3)), 2.0**-2, 8)
+    return net.model(output), "FMPadding ConvolutionInputGenerator MVAU StreamingMaxPool MVAU"
+
+
 def joined(kind: str, signed: int, families: str) -> Drawing:
     """Join the input with a convolution of it: kind is Add or Sub."""
     net = Net(IMAGE)
@@ -241,6 +251,7 @@ NETWORKS: dict[str, Callable[[], Drawing]] = {
         "Add", 1, "DuplicateStreams MVAU StreamingEltwise Thresholding"
     ),
     "difference": lambda: joined("Sub", 0, "DuplicateStreams MVAU StreamingEltwise Thresholding"),
+    "radio": radio,
     "newer Trunc": newer_trunc,
     "channels last": channels_last,
     "channels last between": channels_last_between,

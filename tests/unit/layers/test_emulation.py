@@ -308,7 +308,8 @@ def test_streaming_max_pool_of_a_signal_with_a_rest(ceil_mode: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "kind"), [(3, "INT8"), (15, "INT8"), (255, "INT8"), (15, "INT20")]
+    ("steps", "kind"),
+    [(3, "INT8"), (15, "INT8"), (255, "INT8"), (15, "INT20"), (100, "INT20"), (255, "INT20")],
 )
 def test_thresholding(steps: int, kind: str) -> None:
     reach = 2**7 if kind == "INT8" else 2**19
