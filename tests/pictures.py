@@ -60,6 +60,7 @@ def _keep(driver: Any, page: Path, name: str, selectors: tuple[str, ...]) -> Non
     size = {"width": _WIDTH, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
     light = {"features": [{"name": "prefers-color-scheme", "value": "light"}]}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", light)
     driver.get(page.resolve().as_uri())
     driver.execute_script(_QUIET)

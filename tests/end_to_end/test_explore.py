@@ -66,7 +66,7 @@ def test_a_worker_that_dies_costs_nothing(tmp_path: Path, whole: tuple[bytes, ..
     for pid in killed[:1]:
         os.kill(pid, signal.SIGKILL)
     assert killed
-    sweep.communicate(timeout=180)
+    sweep.communicate(timeout=600)
     assert sweep.returncode == 0
     assert _files(tmp_path) == whole
 
@@ -96,7 +96,7 @@ def test_an_interrupt_ends_a_sweep_in_a_word(tmp_path: Path):
     assert sweep.stderr is not None
     first = sweep.stderr.readline()
     os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does it: to every process of the job
-    _, rest = sweep.communicate(timeout=60)
+    _, rest = sweep.communicate(timeout=180)
     assert first.startswith("1/32 ")
     assert [line for line in rest.splitlines() if "/32 " not in line] == [
         "interrupted",
@@ -120,7 +120,7 @@ def test_a_running_dask_cluster_computes_the_same_and_may_lose_a_worker(
         assert sweep.stderr is not None
         sweep.stderr.readline()
         workers[0].kill()
-        sweep.communicate(timeout=180)
+        sweep.communicate(timeout=600)
     assert sweep.returncode == 0
     assert _files(tmp_path / "out") == whole
 
