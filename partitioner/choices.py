@@ -39,6 +39,7 @@ class ChoiceTable:
         as_is: Whether the graph's own folding stays.
         targets: Every interval worth trying, ascending; at least one.
         fifo_bits: Bits each input of a layer must store, where that is known.
+        offered: Choices of several targets together, remembered by those who ask for them.
     """
 
     graph: Graph
@@ -48,6 +49,7 @@ class ChoiceTable:
     as_is: bool
     targets: tuple[int, ...]
     fifo_bits: Mapping[str, tuple[int, ...]]
+    offered: dict[tuple[int, int], Choices] = field(default_factory=dict)
     _found: dict[int, Choices | None] = field(default_factory=dict)
     _memory: dict[object, Any] = field(default_factory=dict)
 

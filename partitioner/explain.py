@@ -1,26 +1,45 @@
-"""Why a request has no answer: what conflicts, how much is missing, and what would help.
+"""What an explanation says: names of limits, how to drop or loosen them, words and changes.
 
-The conflict is irreducible by construction: limits are dropped one after another while there is
-still no placement, and every one that is left is needed. Remedies are only named after the
-changed request was solved. Obvious reasons are named before anything is solved.
+Pure functions of requests and problems; whether something is feasible is decided in
+`partitioner.verdict`.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import ceil, inf
+from types import MappingProxyType
 from typing import Any
 
 from elasticdf.hardware.cluster import Cluster, implied_cluster
-from elasticdf.ir import RESOURCE_NAMES
 from partitioner.plan import Mode
-from partitioner.problem import Problem
-from partitioner.request import Request
+from partitioner.problem import LinkEnd, MeanLimit, Problem, Region
+from partitioner.request import Anchor, Request
 from partitioner.topology import DEFAULT_LIMITS
 
-Attempt = Callable[[Request, frozenset[str]], bool]
-"""Whether a request has a placement when the named limits are dropped."""
+Loosened = Mapping[str, float]
+"""Limits by name and the factor they are raised by; infinite for limits that are dropped."""
+
+NOTHING: Loosened = MappingProxyType({})
+
+_ENDLESS = 10**10
+"""More of anything than a placement could use."""
+
+PLAIN_LIMITS = (
+    "memory_ports",
+    "kernels",
+    "sockets",
+    "links",
+    "wires",
+    "capacity[ff]",
+    "capacity[dsp]",
+    "capacity[mean]",
+    "capacity[uram]",
+    "capacity[bram18]",
+    "capacity[lut]",
+)
+"""Limits of boards and of how full they may be, those a user thinks of first last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,257 +48,265 @@ class Explanation:
 
     Attributes:
         message: One sentence or two.
-        conflict: Names of limits that cannot hold together; none of them is superfluous.
+        conflict: Names of limits that cannot hold together.
+        irreducible: Whether each of them was shown to be needed for the conflict.
         shortfall: What is missing, in units.
         remedies: Changes that were solved and work.
     """
 
     message: str
     conflict: tuple[str, ...]
-    shortfall: tuple[Mapping[str, Any], ...]
-    remedies: tuple[str, ...]
+    irreducible: bool = True
+    shortfall: tuple[Mapping[str, Any], ...] = ()
+    remedies: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the value of the key ``explanation`` of ``plan.json``."""
         return {
+            "message": self.message,
             "conflict": list(self.conflict),
+            "irreducible": self.irreducible,
             "shortfall": [dict(entry) for entry in self.shortfall],
             "remedies": [{"change": change, "verified": True} for change in self.remedies],
         }
 
 
-def droppable(request: Request) -> tuple[str, ...]:
-    """Return the names of the limits of a request, the ones a user changes last first."""
+def wishes(request: Request) -> tuple[str, ...]:
+    """Return the names of the limits the user set, in the order in which they are dropped."""
+    present = {
+        "routes": _may_pass(request),
+        "variants": not request.variants,
+        "as_is": request.as_is,
+        "linear_cuts": request.linear_cuts,
+        "mode": _freest(request) is not None,
+    }
+    last = {"replicas": request.replicas is not None, "fps": request.fps is not None}
     return (
-        "links",
-        "wires",
-        "mode",
-        "linear_cuts",
-        *(f"together[{','.join(group)}]" for group in request.together),
-        *(f"anchor[{a.layer}={a.board}]" for a in request.anchors),
-        "capacity[ff]",
-        "capacity[dsp]",
-        "capacity[mean]",
-        "capacity[uram]",
-        "capacity[bram18]",
-        "capacity[lut]",
-        "replicas",
-        "fps",
+        *(name for name, there in present.items() if there),
+        *map(group_name, request.together),
+        *map(anchor_name, request.anchors),
+        *(name for name, there in last.items() if there),
     )
 
 
-def dropped(request: Request, names: frozenset[str]) -> Request:
-    """Return the request without some of its limits on layers, replicas and frame rate.
+def group_name(group: tuple[str, ...]) -> str:
+    """Return the name of the limit that keeps layers together."""
+    return f"together[{','.join(group)}]"
 
-    Limits on resources, wires and links are properties of regions; see `relaxed`.
+
+def anchor_name(anchor: Anchor) -> str:
+    """Return the name of the limit that keeps a layer where it is wanted."""
+    return f"anchor[{anchor.layer}={_place(anchor)}]"
+
+
+def _place(anchor: Anchor) -> str:
+    return str(anchor.board) if anchor.die is None else f"{anchor.board}.{anchor.die}"
+
+
+def dropped(request: Request, names: Loosened) -> Request:
+    """Return the request without some of the user's limits.
+
+    Limits on resources, wires and links are properties of problems; see `relaxed`.
     """
     return replace(
         request,
         linear_cuts=request.linear_cuts and "linear_cuts" not in names,
-        together=tuple(g for g in request.together if f"together[{','.join(g)}]" not in names),
-        anchors=tuple(a for a in request.anchors if f"anchor[{a.layer}={a.board}]" not in names),
+        together=tuple(g for g in request.together if group_name(g) not in names),
+        anchors=tuple(a for a in request.anchors if anchor_name(a) not in names),
         replicas=None if "replicas" in names else request.replicas,
         fps=None if "fps" in names else request.fps,
-        mode=_freest(request) if "mode" in names else request.mode,
+        mode=(_freest(request) or request.mode) if "mode" in names else request.mode,
+        through_boards=request.through_boards or "routes" in names,
+        variants=request.variants or "variants" in names,
+        as_is=request.as_is and "as_is" not in names,
     )
 
 
-def _freest(request: Request) -> Mode:
-    """Return the mode that forbids least: streams between boards wherever there is a network."""
-    if not isinstance(request.target, Cluster) or not request.target.joined_ports:
-        return request.mode
-    return Mode.HARDWARE if request.mode is not Mode.SOFTWARE else request.mode
+def _joined(request: Request) -> bool:
+    return isinstance(request.target, Cluster) and bool(request.target.joined_ports)
 
 
-def relaxed(problem: Problem, names: frozenset[str]) -> Problem:
-    """Return a problem without some of its limits on resources, wires and links."""
-    if not any(name.startswith("capacity") or name in ("wires", "links") for name in names):
+def _may_pass(request: Request) -> bool:
+    """Whether streams could pass through a third board, if that were allowed."""
+    target = request.target
+    several = isinstance(target, Cluster) and len(target.boards) > 2 and bool(target.cables)
+    networked = request.mode in (Mode.HARDWARE, Mode.TRANSPARENT)
+    return several and networked and not request.through_boards
+
+
+def _freest(request: Request) -> Mode | None:
+    """Return the mode that allows all this one does and more; None if there is none."""
+    bound = request.mode in (Mode.DATA_PARALLEL, Mode.TRANSPARENT)
+    return Mode.HARDWARE if bound and _joined(request) else None
+
+
+def relaxed(problem: Problem, names: Loosened) -> Problem:
+    """Return a problem with some of its limits on resources, links and kernels raised."""
+    if not any(name in names for name in PLAIN_LIMITS):
         return problem
-    free = [f"capacity[{name}]" in names for name in problem.resources]
-    most = 1_000_000.0
+    ports = names.get("sockets", 1.0)
     return replace(
         problem,
-        regions=tuple(
-            replace(
-                region,
-                capacity=tuple(
-                    10**9 if drop and c == 0 and not region.is_hub else c
-                    for c, drop in zip(region.capacity, free, strict=True)
-                ),
-                limits=tuple(
-                    most if drop else limit for limit, drop in zip(region.limits, free, strict=True)
-                ),
-                mean_limits=() if "capacity[mean]" in names else region.mean_limits,
-            )
-            for region in problem.regions
-        ),
+        regions=tuple(_roomier(problem, region, names) for region in problem.regions),
         links=tuple(
             replace(
                 link,
-                wires=None if "wires" in names else link.wires,
-                bits_per_second=None if "links" in names else link.bits_per_second,
+                ends=(_more_sockets(link.ends[0], ports), _more_sockets(link.ends[1], ports)),
+                wires=raised(link.wires, names.get("wires", 1.0)),
+                bits_per_second=raised(link.bits_per_second, names.get("links", 1.0)),
             )
             for link in problem.links
         ),
+        compute_units=raised(problem.compute_units, names.get("kernels", 1.0)),
     )
 
 
-def conflict(request: Request, attempt: Attempt) -> tuple[str, ...]:
-    """Return limits that cannot hold together, none of them superfluous (a deletion filter)."""
-    gone: frozenset[str] = frozenset()
-    kept: list[str] = []
-    for name in droppable(request):
-        if not _applies(request, name):
-            continue
-        if attempt(request, gone | {name}):
-            kept.append(name)
-        else:
-            gone |= {name}
-    return tuple(kept)
+def raised(limit: int | None, factor: float) -> int | None:
+    """Return a limit times a factor, rounded up; None for no limit.
 
-
-def _applies(request: Request, name: str) -> bool:
-    return not (
-        (name == "replicas" and request.replicas is None)
-        or (name == "fps" and request.fps is None)
-        or (name == "linear_cuts" and not request.linear_cuts)
-        or (name == "mode" and _freest(request) is request.mode)
-    )
-
-
-def remedies(
-    request: Request, conflicting: tuple[str, ...], attempt: Attempt, fastest: float | None
-) -> tuple[str, ...]:
-    """Return changes that make the request work, each tried on its own.
-
-    Args:
-        request: What was asked.
-        conflicting: From `conflict`.
-        attempt: Tries a request.
-        fastest: Frames per second that are reached without a goal, if that is known.
+    >>> raised(16, 1.1), raised(16, float("inf")), raised(None, 2.0)
+    (18, None, None)
     """
-    found = []
-    for text, changed in _changes(request, conflicting, fastest, attempt):
-        if attempt(changed, frozenset()):
-            found.append(text)
-    return tuple(found)
+    return None if limit is None or factor == inf else ceil(limit * factor - 1e-9)
 
 
-def _raises(request: Request, resource: str, attempt: Attempt) -> Iterator[tuple[str, Request]]:
-    """Yield the least raise of a limit that works, in hundredths."""
-    now = {**DEFAULT_LIMITS, **request.limits}[resource]
-
-    def raised(hundredths: int) -> Request:
-        return replace(request, limits={**request.limits, resource: hundredths / 100})
-
-    steps = range(int(now * 100) + 1, 101)
-    index = bisect_left(steps, 1, key=lambda step: int(attempt(raised(step), frozenset())))
-    if index < len(steps):
-        yield f"raise the limit on {resource} to {steps[index] / 100}", raised(steps[index])
+def _more_sockets(end: LinkEnd, factor: float) -> LinkEnd:
+    return replace(end, sockets=raised(end.sockets, factor))
 
 
-def _changes(
-    request: Request,
-    conflicting: tuple[str, ...],
-    fastest: float | None,
-    attempt: Attempt,
-) -> Iterator[tuple[str, Request]]:
-    yield from _more_boards(request)
-    for name in conflicting:
-        if name.startswith("capacity["):
-            resource = name[len("capacity[") : -1]
-            yield from _raises(request, resource, attempt)
-    yield from _fewer_wishes(request, fastest)
+def _roomier(problem: Problem, region: Region, names: Loosened) -> Region:
+    if region.is_hub:
+        return region
+    free = [f"capacity[{name}]" in names for name in problem.resources]
+    # What a die has none of cannot be raised by a fraction; its means stay those of the others.
+    given = [drop and not c for c, drop in zip(region.capacity, free, strict=True)]
+    return replace(
+        region,
+        capacity=tuple(
+            _ENDLESS if new else c for c, new in zip(region.capacity, given, strict=True)
+        ),
+        limits=tuple(
+            1.0 if new else _ENDLESS / c if drop and c else limit
+            for c, drop, new, limit in zip(region.capacity, free, given, region.limits, strict=True)
+        ),
+        mean_limits=tuple(
+            MeanLimit(resources=tuple(r for r in mean.resources if not given[r]), limit=mean.limit)
+            for mean in region.mean_limits
+            if "capacity[mean]" not in names
+        ),
+        memory_ports=raised(region.memory_ports, names.get("memory_ports", 1.0)),
+    )
 
 
-def _more_boards(request: Request) -> Iterator[tuple[str, Request]]:
-    target = request.target
-    if isinstance(target, Cluster) and len({board.name for board in target.boards}) == 1:
-        board, count = target.boards[0], len(target.boards)
-        cluster = implied_cluster(f"{count + 1}x{board.name}", (board,) * (count + 1))
-        yield f"one more board: {cluster.name}", replace(request, target=cluster)
-
-
-def _fewer_wishes(request: Request, fastest: float | None) -> Iterator[tuple[str, Request]]:
+def words(request: Request, name: str) -> str:
+    """Return a limit in words, for messages."""
+    limits = {**DEFAULT_LIMITS, **request.limits}
+    if name.startswith("capacity["):
+        resource = name[len("capacity[") : -1]
+        what = "BRAM, URAM and DSP in the mean" if resource == "mean" else resource.upper()
+        return f"at most {100 * limits[resource]:g} % of each die's {what}"
+    for group in request.together:
+        if name == group_name(group):
+            return f"{' and '.join(group)} together on one die"
     for anchor in request.anchors:
-        rest = tuple(a for a in request.anchors if a is not anchor)
-        yield f"drop the anchor of layer {anchor.layer}", replace(request, anchors=rest)
+        if name == anchor_name(anchor):
+            return f"layer {anchor.layer} on board {_place(anchor)}"
+    rate = "" if request.fps is None else f"{number(request.fps)} frames per second"
+    return {
+        "fps": rate,
+        "replicas": f"{request.replicas} replicas",
+        "mode": f"mode {request.mode}",
+        "linear_cuts": "no cut inside a branch",
+        "variants": "only FINN's own implementation of every layer",
+        "as_is": "the folding the network comes with",
+        "routes": "no stream through a third board",
+        "wires": "the wires between dies",
+        "links": "the rate of the connections between boards",
+        "sockets": "the sockets of the network ports",
+        "kernels": "the kernels a board can hold",
+        "memory_ports": "the kernels a memory can serve",
+    }[name]
+
+
+def number(value: float) -> str:
+    """Return a number as people write it.
+
+    >>> number(25e6), number(0.5), number(3985.25)
+    ('25000000', '0.5', '3985.25')
+    """
+    return str(int(value)) if value == int(value) else f"{value:.6g}"
+
+
+def sentence(request: Request, conflict: tuple[str, ...]) -> str:
+    """Return what is wrong, in one sentence."""
+    parts = [words(request, name) for name in conflict]
+    if not parts:
+        return "the network finds no place on the target, whatever limit is dropped"
+    if len(parts) == 1:
+        return f"no plan keeps this: {parts[0]}"
+    return f"no plan keeps these together: {'; '.join(parts)}"
+
+
+def more_boards(request: Request, count: int) -> tuple[str, Request] | None:
+    """Return the change to so many more boards like the last one; None where that means nothing."""
+    target = request.target
+    if not isinstance(target, Cluster):
+        return None
+    boards = (*target.boards, *(target.boards[-1],) * count)
+    kinds = list(dict.fromkeys(board.name for board in boards))
+    if [board.name for board in boards] != sorted(
+        (board.name for board in boards), key=kinds.index
+    ):
+        return None
+    name = "+".join(f"{sum(b.name == kind for b in boards)}x{kind}" for kind in kinds)
+    more = "one more board" if count == 1 else f"{count} more boards"
+    cluster = implied_cluster(name, boards)
+    return f"{more}: --target {name}", replace(request, target=cluster)
+
+
+def with_limit(request: Request, resource: str, hundredths: int) -> tuple[str, Request]:
+    """Return the change to another limit on a resource."""
+    limits = {**request.limits, resource: hundredths / 100}
+    return f"raise the limit: --limit {resource}={hundredths / 100:g}", replace(
+        request, limits=limits
+    )
+
+
+def fewer_wishes(request: Request) -> Iterator[tuple[str, Request]]:
+    """Yield the changes that give up one wish of the user."""
+    for anchor in request.anchors:
+        rest = tuple(a for a in request.anchors if a != anchor)
+        yield (
+            f"drop the anchor of layer {anchor.layer} on board {_place(anchor)}",
+            replace(request, anchors=rest),
+        )
     for group in request.together:
         rest_groups = tuple(g for g in request.together if g is not group)
         yield f"let {' and '.join(group)} be apart", replace(request, together=rest_groups)
     if request.linear_cuts:
-        yield "allow cuts inside branches", replace(request, linear_cuts=False)
+        yield (
+            "allow cuts inside branches: without --linear-cuts",
+            replace(request, linear_cuts=False),
+        )
     if not request.variants:
-        yield "allow implementation variants (URAM, DSP, LUT)", replace(request, variants=True)
+        yield (
+            "allow implementation variants: without --no-variants",
+            replace(request, variants=True),
+        )
     if request.as_is:
         yield "let the folding be chosen", replace(request, as_is=False)
+    if _may_pass(request):
+        yield (
+            "let streams pass a third board: routes_through = true in the cluster file",
+            replace(request, through_boards=True),
+        )
     if request.replicas is not None and request.replicas > 1:
-        yield "leave the number of replicas open", replace(request, replicas=None)
-    if request.fps is not None and fastest is not None:
-        lower = int(min(fastest, request.fps))
-        if lower >= 1:
-            yield f"lower --fps to {lower}", replace(request, fps=float(lower))
-    if _freest(request) is not request.mode:
-        freest = _freest(request)
-        yield f"change the mode to {freest.value}", replace(request, mode=freest)
-
-
-def instant(problem: Problem) -> Explanation | None:
-    """Return a reason that needs no solver: an item no region holds in any of its options."""
-    for item in problem.items:
-        regions = [problem.regions[r] for r in item.regions or problem.places]
-        if any(
-            option.fits_part(region.part)
-            and all(a <= m for a, m in zip(option.resources, region.allowed(), strict=True))
-            for option in item.options
-            for region in regions
-        ):
-            continue
-        return _too_large(problem, item.name, regions)
-    return None
-
-
-def _too_large(problem: Problem, name: str, regions: list[Any]) -> Explanation:
-    item = next(item for item in problem.items if item.name == name)
-    largest = max(regions, key=lambda region: region.allowed())
-    option = min(
-        item.options,
-        key=lambda o: max(
-            amount / max(most, 1)
-            for amount, most in zip(o.resources, largest.allowed(), strict=True)
-        ),
-    )
-    short = [
-        {"layer": name, "die": largest.name, "resource": r, "needed": a, "allowed": m}
-        for r, a, m in zip(RESOURCE_NAMES, option.resources, largest.allowed(), strict=True)
-        if a > m
-    ]
-    words = ", ".join(f"{s['needed']} {s['resource']} of {s['allowed']} allowed" for s in short)
-    return Explanation(
-        message=(
-            f"layer {name} alone is larger than any die: on {largest.name} it needs {words}; "
-            "layers are not split over dies"
-        ),
-        conflict=tuple(f"capacity[{s['resource']}]" for s in short),
-        shortfall=tuple(short),
-        remedies=(),
-    )
-
-
-def shortfall(problem: Problem, conflicting: tuple[str, ...]) -> tuple[Mapping[str, Any], ...]:
-    """Return, per resource in the conflict, what all items need at least and what is allowed."""
-    found = []
-    for r, name in enumerate(problem.resources):
-        if f"capacity[{name}]" in conflicting:
-            least = sum(min(o.resources[r] for o in item.options) for item in problem.items)
-            needed = least * problem.replicas
-            allowed = sum(problem.regions[p].allowed()[r] for p in problem.places)
-            found.append(
-                {
-                    "resource": name,
-                    "needed_at_least": needed,
-                    "allowed": allowed,
-                    "short": max(0, needed - allowed),
-                }
+        yield "leave the number of replicas open: --replicas auto", replace(request, replicas=None)
+    for mode in (Mode.HARDWARE, Mode.SOFTWARE):
+        several = isinstance(request.target, Cluster) and len(request.target.boards) > 1
+        possible = several and (mode is Mode.SOFTWARE or _joined(request))
+        if possible and request.mode is not mode:
+            yield (
+                f"change the mode to {mode.value}: --mode {mode.value}",
+                replace(request, mode=mode),
             )
-    return tuple(found)

@@ -15,7 +15,7 @@ from elasticdf.folding import coupled
 from elasticdf.folding.coupling import window_folding
 from elasticdf.ir import Graph, Layer
 from elasticdf.simulation.curve import Curve, curve_of
-from partitioner.choices import FOLDING_ATTRIBUTES, ChoiceTable
+from partitioner.choices import FOLDING_ATTRIBUTES, Choices, ChoiceTable
 from partitioner.lower import Choice
 
 _RUNGS = 24
@@ -84,6 +84,38 @@ def menu(table: ChoiceTable, fastest: int, slowest: int) -> Menu:
         tuple(_folds(layer, row, curves)) for layer, row in zip(graph.layers, found, strict=True)
     )
     return Menu(graph=graph, folds=folds, pairs=tuple(_pairs(graph, folds)))
+
+
+def offered(table: ChoiceTable, fastest: int, slowest: int) -> Choices:
+    """Return every choice of the targets between two that no other undercuts, per layer.
+
+    Foldings that FINN ties together may be mixed, so only what has no place with these is proven
+    to have none.
+    """
+    if (fastest, slowest) in table.offered:
+        return table.offered[fastest, slowest]
+    found: list[dict[str, Choice]] = [{} for _ in table.graph.layers]
+    for target in _rungs(fastest, slowest):
+        for row, choices in zip(found, table.at(table.targets[target]) or (), strict=True):
+            row |= {repr(choice): choice for choice in choices}
+    table.offered[fastest, slowest] = tuple(_undercut_by_none(tuple(row.values())) for row in found)
+    return table.offered[fastest, slowest]
+
+
+def _undercut_by_none(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    sizes = sorted(
+        ((*option.resources, option.wires), option.parts, i)
+        for i, choice in enumerate(choices)
+        for option in (choice.option(),)
+    )
+    kept: list[tuple[tuple[int, ...], tuple[str, ...], int]] = []
+    for size, parts, i in sizes:
+        if not any(
+            parts == others and all(a <= b for a, b in zip(other, size, strict=True))
+            for other, others, _ in kept
+        ):
+            kept.append((size, parts, i))
+    return tuple(choices[i] for _, _, i in kept)
 
 
 def _rungs(fastest: int, slowest: int) -> list[int]:

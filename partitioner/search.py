@@ -24,6 +24,9 @@ from partitioner.solution import proof_from_above, proof_from_below
 from partitioner.space import Found, Space
 from partitioner.verify import check
 
+_SEARCH_SHARE = 0.6
+"""Of the time left, for finding a frame rate that may not be reachable."""
+
 _CROSSING_SECONDS = 15.0
 """Time spent on fewer crossings once the frame rate is settled."""
 
@@ -63,7 +66,12 @@ def _required(space: Space) -> tuple[Found, float]:
         InfeasibleError: There is nothing, for the reason given.
         TimeLimitError: Neither a plan nor a reason was found in time.
     """
-    found = _goal(space)
+    impossible = verdict.at_once(space, _goal)
+    if impossible is not None:
+        raise impossible
+    wanted = space.request.fps is not None
+    # A rate that is not found must leave time to find out why.
+    found = _goal(replace(space, clock=space.clock.part(_SEARCH_SHARE)) if wanted else space)
     if found is None:
         raise verdict.of(space, _goal)
     return found
@@ -128,6 +136,9 @@ def _fewest_boards(
             f"target autox{target.board.name} takes the fewest boards that reach a frame rate; "
             "say which with --fps"
         )
+    impossible = verdict.at_once(Space.of(request, target.cluster(MAX_BOARDS), clock), _goal)
+    if impossible is not None:
+        raise impossible
     for count in range(1, MAX_BOARDS + 1):
         last = Space.of(request, target.cluster(count), clock)
         if clock.left() <= 0:

@@ -22,6 +22,7 @@ from partitioner.bounds import (
 from partitioner.census import Census
 from partitioner.choices import Choices, ChoiceTable
 from partitioner.clock import Clock
+from partitioner.explain import NOTHING, Loosened
 from partitioner.fill import construct
 from partitioner.formulation import Formulation
 from partitioner.plan import Mode
@@ -117,7 +118,7 @@ class Space:
         topology: Their regions in the request's mode.
         table: Choices of the layers.
         clock: Time left.
-        without: Limits left out, to find out which of them conflict.
+        without: Limits raised or left out, to find out which of them conflict.
     """
 
     request: Request
@@ -125,13 +126,11 @@ class Space:
     topology: topology.Topology
     table: ChoiceTable
     clock: Clock
-    without: frozenset[str] = frozenset()
+    without: Loosened = field(default_factory=dict)
     _rooms: dict[int, Room] = field(default_factory=dict)
 
     @staticmethod
-    def of(
-        request: Request, cluster: Cluster, clock: Clock, without: frozenset[str] = frozenset()
-    ) -> Space:
+    def of(request: Request, cluster: Cluster, clock: Clock, without: Loosened = NOTHING) -> Space:
         """Return the space of a request on a cluster.
 
         Raises:
@@ -329,6 +328,8 @@ class Space:
         if asked is not None:
             return range(asked, asked + 1)
         kernels = len(self.cluster.boards) * self.topology.compute_units // 3
+        if "kernels" in self.without:
+            kernels = _MOST_REPLICAS
         slowest = len(self.table.targets) - 1
         return range(1, max(1, min(kernels, self.most_replicas(slowest))) + 1)
 

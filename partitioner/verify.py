@@ -163,7 +163,9 @@ def _shape(problem: Problem, placement: Placement) -> Iterator[str]:
     for position, replica, item in copies(problem):
         record, region = problem.items[item], placement.regions[position]
         who = f"item {record.name} of replica {replica}"
-        if region not in problem.places or region not in (record.regions or problem.places):
+        if region not in problem.places or region not in (
+            problem.places if record.regions is None else record.regions
+        ):
             yield f"{who} sits in region {region}, where it may not be"
         elif placement.options[position] not in range(len(record.options)):
             yield f"{who} has option {placement.options[position]} of {len(record.options)}"

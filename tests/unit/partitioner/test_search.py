@@ -88,7 +88,7 @@ def test_unknown_anchors_are_refused() -> None:
                 "anchors": (Anchor(layer=FIRST, board=0), Anchor(layer=LAST, board=1)),
             },
             ["mode", f"anchor[{FIRST}=0]", f"anchor[{LAST}=1]"],
-            "change the mode to hw",
+            "change the mode to hw: --mode hw",
         ),
         (
             {
@@ -96,7 +96,7 @@ def test_unknown_anchors_are_refused() -> None:
                 "anchors": (Anchor(layer=FIRST, board=1), Anchor(layer=LAST, board=0)),
             },
             ["mode", f"anchor[{FIRST}=1]", f"anchor[{LAST}=0]"],
-            f"drop the anchor of layer {FIRST}",
+            f"drop the anchor of layer {FIRST} on board 1",
         ),
         (
             {
@@ -111,7 +111,7 @@ def test_unknown_anchors_are_refused() -> None:
             ],
             f"let {FIRST} and {LAST} be apart",
         ),
-        ({"fps": 1e9}, ["fps", "replicas"], "lower --fps to 25000000"),
+        ({"fps": 1e9}, ["replicas", "fps"], "lower the rate: --fps 25000000"),
         ({"limits": {"lut": 0.0001}}, ["capacity[lut]"], None),
     ],
 )
