@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from elasticdf.artifact.bitstream_xml import read_xml
 from elasticdf.errors import UserError
 from elasticdf.records import refuse_unknown
 
@@ -243,16 +244,27 @@ class Bitstream:
 
     @staticmethod
     def parse(content: bytes, where: str = "bitstream.json") -> Bitstream:
-        """Read the file.
+        """Read the file, or its XML twin.
 
         Raises:
-            UserError: It is not JSON, a key is missing or unknown, or a value is not allowed.
+            UserError: It is neither, a key is missing, unknown or there twice, or a value is not
+                allowed.
         """
+        if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+            return _bitstream(read_xml(content, where), where)
         try:
-            document = json.loads(content)
+            document = json.loads(content, object_pairs_hook=_unambiguous)
         except (ValueError, RecursionError) as error:
             raise UserError(f"{where} is not JSON ({error}); package the artifact again") from error
         return _bitstream(document, where)
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; of a key that is there twice, readers take one or the other."""
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise ValueError("a key is there twice")
+    return table
 
 
 def platform_name(boards: Iterable[str]) -> str:

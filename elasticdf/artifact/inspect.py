@@ -14,7 +14,13 @@ from typing import Any
 
 from elasticdf.artifact import axlf
 from elasticdf.artifact.blob import Blob
-from elasticdf.artifact.opening import BITSTREAM_NAME, Artifact, find_artifacts, open_artifact
+from elasticdf.artifact.opening import (
+    DESCRIPTION_NAMES,
+    Artifact,
+    described,
+    find_artifacts,
+    open_artifact,
+)
 from elasticdf.artifact.sections import IpType, printable
 from elasticdf.errors import UserError
 
@@ -108,7 +114,7 @@ def inspect(path: Path) -> Inspection:
     start = blob.read(0, min(len(axlf.MAGIC), blob.size))
     if start == axlf.MAGIC:
         return _xclbin(axlf.parse(path), path)
-    if path.name == BITSTREAM_NAME or (path.parent / BITSTREAM_NAME).is_file():
+    if path.suffix == ".tar" or path.name in DESCRIPTION_NAMES or described(path.parent):
         return _artifact(open_artifact(path), path)
     if start.lstrip()[:1] == b"{":
         return _plan(path, path)

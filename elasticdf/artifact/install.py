@@ -19,7 +19,6 @@ from elasticdf.artifact.blob import Blob
 from elasticdf.artifact.lint import LintReport, lint
 from elasticdf.artifact.lint_codes import Severity
 from elasticdf.artifact.opening import (
-    BITSTREAM_NAME,
     NETWORK_NAME,
     find_artifacts,
     locate,
@@ -130,7 +129,7 @@ def install(path: Path, root: Path) -> Installed:
             archive.copy(copy)
             copy.flush()
             os.fsync(copy.fileno())
-        (built / BITSTREAM_NAME).write_bytes(content)
+        (built / description.name).write_bytes(content)
         network = description.parent / NETWORK_NAME
         if network.is_file():
             shutil.copyfile(network, built / NETWORK_NAME)

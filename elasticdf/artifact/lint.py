@@ -25,7 +25,14 @@ from elasticdf.artifact.lint_codes import RULES, Rule, Severity
 from elasticdf.artifact.lint_network import link_notes, manifest_notes, original_notes
 from elasticdf.artifact.lint_tar import Note, walk_leniently
 from elasticdf.artifact.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Loader, Manifest
-from elasticdf.artifact.opening import BITSTREAM_NAME, NETWORK_NAME, locate, read_description
+from elasticdf.artifact.opening import (
+    BITSTREAM_NAME,
+    DESCRIPTION_NAMES,
+    NETWORK_NAME,
+    described,
+    locate,
+    read_description,
+)
 from elasticdf.artifact.sections import printable
 from elasticdf.artifact.tarwalk import BLOCK_BYTES, TarEntry, read_header
 from elasticdf.errors import UserError
@@ -150,10 +157,10 @@ def lint(path: Path, loader: Loader | None = None) -> LintReport:
 
 
 def _description(path: Path) -> Path:
-    if path.is_file() and path.name != BITSTREAM_NAME:
+    if path.is_file() and path.name not in DESCRIPTION_NAMES:
         _refuse_other_files(path)
-        return path.parent / BITSTREAM_NAME
-    if path.is_dir() and not (path / BITSTREAM_NAME).exists() and any(path.glob("*.tar")):
+        return described(path.parent) or path.parent / BITSTREAM_NAME
+    if path.is_dir() and described(path) is None and any(path.glob("*.tar")):
         return path / BITSTREAM_NAME
     return locate(path)
 
@@ -170,7 +177,7 @@ def _refuse_other_files(path: Path) -> None:
 
 
 def _link_notes(folder: Path) -> Iterator[Note]:
-    for name in (BITSTREAM_NAME, NETWORK_NAME):
+    for name in (*DESCRIPTION_NAMES, NETWORK_NAME):
         if (folder / name).is_symlink():
             yield "archive-is-link", f"{name} is a symbolic link"
 
@@ -191,14 +198,14 @@ def _read_bitstream(description: Path, notes: list[Note]) -> Bitstream | None:
 def _archive(
     description: Path, bitstream: Bitstream | None, path: Path, notes: list[Note]
 ) -> Blob | None:
-    archive = path if path.is_file() and path.name != BITSTREAM_NAME else None
+    archive = path if path.is_file() and path.name not in DESCRIPTION_NAMES else None
     if bitstream is not None:
         archive = description.parent / bitstream.name
     elif archive is None:
         archive = next(iter(sorted(description.parent.glob("*.tar"))), None)
     if archive is None or not archive.exists():
         name = archive.name if archive else "the archive"
-        notes.append(("archive-missing", f"{name} is not beside {BITSTREAM_NAME}"))
+        notes.append(("archive-missing", f"{name} is not beside {description.name}"))
         return None
     if archive.is_symlink():
         notes.append(("archive-is-link", f"{archive.name} is a symbolic link"))

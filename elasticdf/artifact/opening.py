@@ -19,6 +19,9 @@ from elasticdf.artifact.tarwalk import TarEntry, walk
 from elasticdf.errors import UserError
 
 BITSTREAM_NAME = "bitstream.json"
+DESCRIPTION_NAMES = (BITSTREAM_NAME, "bitstream.xml")
+"""The orchestrator reads either; we write the first."""
+
 NETWORK_NAME = "network.onnx"
 """The whole network, beside the archive where its maker had it: what checked runs compare with."""
 
@@ -110,8 +113,8 @@ def open_artifact(path: Path) -> Artifact:
     """Open an artifact.
 
     Args:
-        path: Its bitstream.json, its archive, its folder, or a folder with exactly one artifact
-            somewhere below it.
+        path: Its bitstream.json or bitstream.xml, its archive, its folder, or a folder with exactly
+            one artifact somewhere below it.
 
     Raises:
         UserError: There is no artifact, more than one, or one that is damaged.
@@ -130,7 +133,7 @@ def open_artifact(path: Path) -> Artifact:
 
 
 def read_description(description: Path) -> bytes:
-    """Return the content of a bitstream.json.
+    """Return the content of a description.
 
     Raises:
         UserError: It cannot be read, or is far larger than any description.
@@ -165,21 +168,22 @@ def read_binaries(entries: tuple[TarEntry, ...]) -> tuple[Binary, ...]:
 
 
 def locate(path: Path) -> Path:
-    """Return the bitstream.json of an artifact given in any of the accepted ways.
+    """Return the description of an artifact given in any of the accepted ways.
 
     Raises:
         UserError: There is none, or more than one.
     """
     if path.is_file():
-        beside = path if path.name == BITSTREAM_NAME else path.parent / BITSTREAM_NAME
-        if beside.is_file():
+        beside = path if path.name in DESCRIPTION_NAMES else described(path.parent)
+        if beside is not None:
             return beside
         raise UserError(f"there is no {BITSTREAM_NAME} beside {path}; give the artifact's folder")
     if not path.is_dir():
         fault = "is neither a file nor a folder" if path.exists() else "does not exist"
         raise UserError(f"{path} {fault}; give the folder of an artifact")
-    if (path / BITSTREAM_NAME).is_file():
-        return path / BITSTREAM_NAME
+    here = described(path)
+    if here is not None:
+        return here
     found = find_artifacts(path)
     if len(found) == 1:
         return found[0]
@@ -187,8 +191,20 @@ def locate(path: Path) -> Path:
     raise UserError(f"{path} holds {len(found)} artifacts, one is needed; give its folder{listing}")
 
 
+def described(folder: Path) -> Path | None:
+    """Return the description in a folder, or None.
+
+    Raises:
+        UserError: There are two.
+    """
+    found = [folder / name for name in DESCRIPTION_NAMES if (folder / name).is_file()]
+    if len(found) > 1:
+        raise UserError(f"{folder} holds {' and '.join(DESCRIPTION_NAMES)}; remove one")
+    return found[0] if found else None
+
+
 def find_artifacts(root: Path) -> tuple[Path, ...]:
-    """Return every bitstream.json below a folder, sorted; hidden folders are not entered.
+    """Return every description below a folder, sorted; hidden folders are not entered.
 
     Raises:
         UserError: The folder is too large to be a repository of artifacts.
@@ -206,7 +222,7 @@ def find_artifacts(root: Path) -> tuple[Path, ...]:
         except OSError:
             continue
         for child in children:
-            if child.name == BITSTREAM_NAME and child.is_file():
+            if child.name in DESCRIPTION_NAMES and child.is_file():
                 found.append(child)
             elif child.is_dir() and not child.is_symlink() and not child.name.startswith("."):
                 waiting.append(child)
