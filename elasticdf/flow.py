@@ -24,7 +24,7 @@ from codegen.bundle.loaders import for_loader, target_for
 from codegen.deployment import deploy
 from codegen.finn.structure import check_user_steps
 from codegen.options import BuildOptions, read_build_options
-from codegen.project.emit import ProjectOptions, project
+from codegen.project.emit import ProjectOptions, project, refusals
 from codegen.segments.emit import board_model, whole_model
 from elasticdf import folding, frontend
 from elasticdf.artifact.deployment import Deployment
@@ -210,10 +210,17 @@ class PartitionOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partitioned:
-    """A plan and where its project is."""
+    """A plan and where its project is.
+
+    Attributes:
+        plan: As it stands in ``plan.json``.
+        directory: Of the project.
+        refusals: Why real binaries of some boards cannot be built.
+    """
 
     plan: Plan
     directory: Path
+    refusals: tuple[str, ...] = ()
 
     def to_text(self) -> str:
         """Return what a person wants to know first."""
@@ -228,6 +235,7 @@ class Partitioned:
             f"(at least {plan.certificate.crossing_cost.bound:g})",
             *fifos.to_text(plan),
             *(f"assumed: {note}" for note in plan.notes),
+            *(f"for emulation only: {reason}" for reason in self.refusals),
             f"project in {self.directory}",
         ]
         return "\n".join(lines)
@@ -306,7 +314,11 @@ def partition(options: PartitionOptions, report: Report) -> Partitioned:
     )
     manifest = BuildPlan({MANIFEST: provenance.manifest(files)})
     write_project(options.output, BuildPlan.merge((files, manifest)))
-    return Partitioned(plan=plan, directory=options.output)
+    return Partitioned(
+        plan=plan,
+        directory=options.output,
+        refusals=refusals(network.graph, plan, cluster, deployment),
+    )
 
 
 def _request(

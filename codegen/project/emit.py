@@ -25,7 +25,7 @@ from codegen.finn.subgraph import changes
 from codegen.link_rtl.emit import adapters
 from codegen.network.emit import network_json
 from codegen.parts import buildable
-from codegen.project.makefile import folder, makefile
+from codegen.project.makefile import folder, makefile, refusal
 from codegen.project.pipelines import pipelines
 from codegen.render import render
 from codegen.vitis.link import LinkOptions, link_config
@@ -85,9 +85,9 @@ def project(
     """
     onnx_model = onnx.load_model_from_string(network)
     source = _Source(model=finn_model(graph, onnx_model), matching=not is_finn_graph(onnx_model))
-    graphs = {replica: folded(graph, plan, replica) for replica in range(plan.replicas)}
+    graphs = _folded_graphs(graph, plan)
     built = buildable(deployment, graphs)
-    views = tuple(view(built, cluster, board.id) for board in built.boards)
+    views = _views(built, cluster)
     top = {
         PLAN: _json(plan.to_json()),
         DEPLOYMENT: _json(deployment.to_json()),
@@ -114,6 +114,21 @@ def project(
             *boards,
         )
     )
+
+
+def refusals(graph: Graph, plan: Plan, cluster: Cluster, deployment: Deployment) -> tuple[str, ...]:
+    """Return why real binaries of some boards cannot be built; emulated ones always can."""
+    built = buildable(deployment, _folded_graphs(graph, plan))
+    reasons = (refusal(board) for board in _views(built, cluster))
+    return tuple(reason for reason in reasons if reason is not None)
+
+
+def _folded_graphs(graph: Graph, plan: Plan) -> dict[int, Graph]:
+    return {replica: folded(graph, plan, replica) for replica in range(plan.replicas)}
+
+
+def _views(built: Deployment, cluster: Cluster) -> tuple[BoardView, ...]:
+    return tuple(view(built, cluster, board.id) for board in built.boards)
 
 
 def check_input(graph: Graph) -> bytes:

@@ -68,14 +68,14 @@ def _board(view: BoardView) -> dict[str, Any]:
         "dmas": dmas,
         "adapters": adapters,
         "own_kernels": [*(kernel["name"] for kernel in compute), *dmas, *adapters],
-        "refusal": _refusal(view),
+        "refusal": refusal(view),
         "vnx_files": [entry["file"] for entry in _vnx((view,))],
         # Fixed-clock shells get every clock in link.cfg; the others have this one for all.
         "kernel_frequency": "" if view.shell.per_kernel_clocks else f" --kernel_frequency {mhz}",
     }
 
 
-def _refusal(view: BoardView) -> str | None:
+def refusal(view: BoardView) -> str | None:
     """Return why no real binary can be built, or None; emulation always works."""
     if view.board.flow is BuildFlow.ZYNQ:
         return (

@@ -96,3 +96,13 @@ def test_a_release_without_a_shell_is_refused_before_any_work(tmp_path: Path) ->
         assert ran.code == 2
         assert message in ran.err
     assert not (tmp_path / "project").exists()
+
+
+def test_a_board_without_a_build_is_named_where_the_plan_is_shown(tmp_path: Path) -> None:
+    request = ("partition", "zoo:tfc-w1a1", "--target", "pynq-z1", "--fps", "1000")
+    ran = elasticdf(*request, "--replicas", "1", "-o", tmp_path / "project")
+    assert ran.code == 0, ran.err
+    assert (
+        "for emulation only: board 0 (pynq-z1) takes PYNQ overlays, which this project does not "
+        "build; make emulate works" in ran.out
+    )
