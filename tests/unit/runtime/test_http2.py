@@ -1,4 +1,4 @@
-"""The server's HTTP/2: the RFCs' examples, another client, and clients that mean ill."""
+"""The server's HTTP/2: another client, and clients that mean ill."""
 
 from __future__ import annotations
 
@@ -13,51 +13,18 @@ import grpc
 import pytest
 
 from elasticdf.errors import UserError
-from elasticdf.runtime.coral.hpack import HeaderError, HeaderReader, huffman
-from elasticdf.runtime.coral.http2 import PREFACE, Call, Connection, ProtocolError, Status
+from elasticdf.runtime.coral.http2 import (
+    MOST_MESSAGE_BYTES,
+    PREFACE,
+    Call,
+    Connection,
+    ProtocolError,
+    Status,
+    _HeaderReader,
+)
 from elasticdf.runtime.coral.listener import Listener
 
 METHOD = "/some.Service/Call"
-
-
-@pytest.mark.parametrize(
-    ("code", "text"),
-    [
-        ("f1e3c2e5f23a6ba0ab90f4ff", b"www.example.com"),
-        ("a8eb10649cbf", b"no-cache"),
-        ("d07abe941054d444a8200595040b8166e082a62d1bff", b"Mon, 21 Oct 2013 20:13:21 GMT"),
-        ("9d29ad171863c78f0b97c8e9ae82ae43d3", b"https://www.example.com"),
-    ],
-)
-def test_huffman_codes_of_the_rfc(code: str, text: bytes) -> None:
-    assert huffman(bytes.fromhex(code)) == text
-
-
-def test_header_blocks_of_the_rfc_that_build_on_each_other() -> None:
-    reader = HeaderReader()
-    blocks = (
-        "828684418cf1e3c2e5f23a6ba0ab90f4ff",
-        "828684be5886a8eb10649cbf",
-        "828785bf408825a849e95ba97d7f8925a849e95bb8e8b4bf",
-    )
-    first, second, third = (reader.read(bytes.fromhex(block)) for block in blocks)
-    assert first[3] == (b":authority", b"www.example.com")
-    assert second[3:] == (first[3], (b"cache-control", b"no-cache"))
-    assert third == (
-        (b":method", b"GET"),
-        (b":scheme", b"https"),
-        (b":path", b"/index.html"),
-        first[3],
-        (b"custom-key", b"custom-value"),
-    )
-
-
-@pytest.mark.parametrize(
-    "block", ["ff", "be", "00", "0085ffff", "3fe2ffffffffff", "7f80808080808080"]
-)
-def test_broken_header_blocks_are_refused(block: str) -> None:
-    with pytest.raises(HeaderError):
-        HeaderReader().read(bytes.fromhex(block))
 
 
 class Served:
@@ -151,6 +118,8 @@ def frame(kind: int, flags: int, stream: int, content: bytes = b"") -> bytes:
         (PREFACE + frame(9, 0x4, 1), "kind 9 came where none may"),
         (PREFACE + frame(1, 0, 1, b"\x82") + frame(6, 0, 0, bytes(8)), "block is interrupted"),
         (PREFACE + frame(1, 0x4, 2, b"\x82"), "stream 2 was used before"),
+        (PREFACE + frame(1, 0x4, 1, b"\xff" * 6), "headers cannot be read"),
+        (PREFACE + frame(1, 0x4, 1, b"\xbe"), "headers cannot be read"),
         (PREFACE + frame(4, 0, 0, struct.pack(">HI", 4, 3)), "leaves 3 bytes for an answer"),
         (PREFACE + b"\xff\xff\xff\0\0\0\0\0\1", "a frame of 16777215 bytes came"),
     ],
@@ -176,6 +145,31 @@ def test_answers_wait_for_the_clients_window() -> None:
     connection.receive(frame(8, 0, 0, struct.pack(">I", 100)))
     connection.flush()
     assert sent.count(b"grpc-status") == count
+
+
+def test_more_by_value_than_a_call_may_have_is_refused(served: Served) -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        served.call(bytes(MOST_MESSAGE_BYTES + 1))
+    assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "allocate large arrays as shared" in (error.value.details() or "")
+    assert served.call(b"x") == b""
+
+
+def test_header_blocks_that_build_on_each_other() -> None:
+    """The example of RFC 7541, C.4, with a table, and blocks that come again."""
+    blocks = (
+        "828684418cf1e3c2e5f23a6ba0ab90f4ff",
+        "828684be5886a8eb10649cbf",
+        "828785bf408825a849e95ba97d7f8925a849e95bb8e8b4bf",
+    )
+    reader = _HeaderReader()
+    assert [reader.path(bytes.fromhex(b)) for b in blocks] == [b"/", b"/", b"/index.html"]
+    fresh = _HeaderReader()
+    assert [fresh.path(bytes.fromhex(b)) for b in ("8285", "8285", "8284")] == [
+        b"/index.html",
+        b"/index.html",
+        b"/",
+    ]
 
 
 def test_a_path_that_cannot_be_listened_on_is_named(tmp_path: Path) -> None:
