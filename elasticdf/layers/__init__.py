@@ -1,7 +1,7 @@
 """The kinds of hardware layers, one file each, and the table that lists them.
 
-To add a kind: write its file with a ``KIND`` record, list it in `KINDS`, give it its share in the
-cost profiles (``elasticdf/costs``) and, if it computes, an ``emulate`` rule.
+How to add one is in ``docs/architecture.md``: its file with a ``KIND`` record, its line in `KINDS`,
+its coefficients and its simulation rule.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def negate(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
 
 def relu(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     """Relu."""
-    return only_flow(op, inputs).then(Clip(0.0, np.inf))
+    return _clipped(only_flow(op, inputs), 0.0, np.inf)
 
 
 def clip(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
@@ -107,7 +107,18 @@ def clip(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     if isinstance(inputs[0], Quantised):
         codes = inputs[0]
         return replace(codes, low=int(max(low, codes.low)), high=int(min(high, codes.high)))
-    return only_flow(op, inputs[:1]).then(Clip(float(low), float(high)))
+    return _clipped(only_flow(op, inputs[:1]), float(low), float(high))
+
+
+def _clipped(flow: Flow, low: float, high: float) -> Flow:
+    """Return the flow clipped; unchanged if its values lie between the bounds anyway."""
+    found = affine(flow.steps)
+    if found is not None:
+        gain, offset = found
+        ends = [gain * end + offset for end in (flow.datatype.minimum, flow.datatype.maximum)]
+        if np.min(ends) >= low and np.max(ends) <= high:
+            return flow
+    return flow.then(Clip(low, high))
 
 
 def batch_normalisation(op: Op, inputs: Inputs, sketch: Sketch) -> Value:

@@ -134,7 +134,7 @@ def pad(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     """Pad with zeros around an image."""
     flow = only_flow(op, inputs[:1])
     rank = len(flow.shape)
-    pads = _pads(op, inputs)
+    pads = _pads(op, inputs, rank)
     outside = (*pads[:2], *pads[rank : rank + 2])
     if rank < 3 or len(pads) != 2 * rank or any(outside) or not _with_zeros(op, inputs):
         raise blocked(
@@ -156,11 +156,20 @@ def pad(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     return replace(flow, stream=stream, shape=flow.spread(flow.channels, padded), shared=False)
 
 
-def _pads(op: Op, inputs: Inputs) -> tuple[int, ...]:
-    given = inputs[1] if len(inputs) > 1 else None
-    if isinstance(given, Constant):
-        return tuple(int(size) for size in given.values.reshape(-1))
-    return tuple(op.attributes.get("pads", ()))
+def _pads(op: Op, inputs: Inputs, rank: int) -> tuple[int, ...]:
+    """Return the pads in front of and behind every dimension; newer operators name some only."""
+    given, axes = (*inputs[1:], None, None, None)[:3:2]
+    if not isinstance(given, Constant):
+        return tuple(op.attributes.get("pads", ()))
+    pads = tuple(int(size) for size in given.values.reshape(-1))
+    if not isinstance(axes, Constant) or 2 * axes.values.size != len(pads):
+        return pads
+    named = [int(axis) % rank for axis in axes.values.reshape(-1)]
+    before, after = (
+        dict(zip(named, pads, strict=False)),
+        dict(zip(named, pads[len(named) :], strict=True)),
+    )
+    return tuple(side.get(axis, 0) for side in (before, after) for axis in range(rank))
 
 
 def _with_zeros(op: Op, inputs: Inputs) -> bool:

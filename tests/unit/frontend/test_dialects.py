@@ -171,6 +171,15 @@ def joined(kind: str, signed: int, families: str) -> Drawing:
     return net.model(net.quant(net.op(kind, branch, codes), 0.5)), families
 
 
+def idle_relu() -> Drawing:
+    """A ReLU behind unsigned codes changes nothing; newer Pads name their axes."""
+    net = Net(IMAGE, opset=18)
+    codes = net.op("Relu", net.quant("x", signed=0))
+    padded = net.op("Pad", codes, np.array([1, 0, 0, 2]), None, np.array([-1, 2]))
+    sums = net.op("Conv", padded, net.weights(3, 2, 3, 3))
+    return net.model(net.quant(sums, 0.5)), "FMPadding ConvolutionInputGenerator MVAU"
+
+
 def newer_trunc() -> Drawing:
     net = Net(IMAGE)
     mean = net.op("AveragePool", net.quant("x", signed=0), kernel_shape=[2, 2], strides=[2, 2])
@@ -252,6 +261,7 @@ NETWORKS: dict[str, Callable[[], Drawing]] = {
     ),
     "difference": lambda: joined("Sub", 0, "DuplicateStreams MVAU StreamingEltwise Thresholding"),
     "radio": radio,
+    "idle ReLU, named axes": idle_relu,
     "newer Trunc": newer_trunc,
     "channels last": channels_last,
     "channels last between": channels_last_between,
