@@ -164,6 +164,10 @@ class Listener:
             client.connection.flush()
             self._drop(client)
             return
+        except Exception:  # whatever a client sends, the others are served on
+            log.exception("a client is cut off")
+            self._drop(client)
+            return
         for call in calls:
             self._take(call)
         client.connection.flush()
