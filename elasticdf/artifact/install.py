@@ -20,6 +20,7 @@ from elasticdf.artifact.lint import LintReport, lint
 from elasticdf.artifact.lint_codes import Severity
 from elasticdf.artifact.opening import (
     NETWORK_NAME,
+    described,
     find_artifacts,
     locate,
     read_description,
@@ -133,6 +134,7 @@ def install(path: Path, root: Path) -> Installed:
         network = description.parent / NETWORK_NAME
         if network.is_file():
             shutil.copyfile(network, built / NETWORK_NAME)
+        _refuse_nesting(root, root / bitstream.folder)
         publish(built, root / bitstream.folder)
     return Installed(handle=_handle(content), folder=bitstream.folder, bitstream=bitstream)
 
@@ -183,6 +185,17 @@ def remove(handle: str, root: Path) -> Installed:
         target.rename(folder / "removed")
         _prune(target.parent, root)
     return entry
+
+
+def _refuse_nesting(root: Path, target: Path) -> None:
+    """Refuse a folder inside or around another artifact's: replacing one would lose the other."""
+    inside = [path.parent for path in find_artifacts(target) if path.parent != target]
+    around = [path for path in target.parents if root in path.parents and described(path)]
+    for other in (*inside, *around):
+        raise UserError(
+            f"{target} would share its folder with the artifact in {other}; remove that one, or "
+            "package with another --bitstream-id"
+        )
 
 
 def _refuse_errors(report: LintReport) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codegen.bundle.pack import package
+from codegen.bundle.pack import Labels, package
 from elasticdf.artifact.install import install, installed, remove
 from elasticdf.artifact.lint import lint
 from elasticdf.artifact.opening import open_artifact
@@ -58,6 +58,28 @@ def test_installing_again_replaces(artifacts: dict[str, Path], tmp_path: Path) -
     install(artifacts["hw"], tmp_path)
     assert len(installed(tmp_path).artifacts) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["xilinx"]
+
+
+@pytest.mark.parametrize("outer_first", [True, False])
+def test_an_artifact_inside_another_is_refused(tmp_path: Path, *, outer_first: bool) -> None:
+    """Replacing or removing the outer one would take the inner one along."""
+    labels = [
+        Labels(bitstream_id="org.elasticdf", version="1"),
+        Labels(bitstream_id="org.elasticdf.1.1tiny", version="2"),
+    ]
+    folders = [
+        package(write_project(tmp_path / f"p{index}", deployment("hw")), labels=one).folder
+        for index, one in enumerate(labels)
+    ]
+    first, second = folders if outer_first else reversed(folders)
+    there = install(first, tmp_path / "root")
+    with pytest.raises(UserError) as caught:
+        install(second, tmp_path / "root")
+    assert str(caught.value).endswith(
+        f"would share its folder with the artifact in {tmp_path / 'root' / there.folder}; remove "
+        "that one, or package with another --bitstream-id"
+    )
+    assert installed(tmp_path / "root").artifacts == (there,)
 
 
 def test_a_broken_artifact_is_not_installed(artifacts: dict[str, Path], tmp_path: Path) -> None:
