@@ -20,7 +20,13 @@ from partitioner.problem import Link, Problem, Vector
 from partitioner.routes import RouteTable, assign_routes
 from partitioner.solution import Placement
 from partitioner.verify import violations
-from partitioner.whole import controller_at, copies_per_region, share_out
+from partitioner.whole import (
+    controller_at,
+    copies_per_region,
+    kernels_are_scarce,
+    share_out,
+    without_control_ports,
+)
 
 _MOST_SPILLED = 0.15
 """Share of the chain that may be left over after all regions were filled."""
@@ -50,6 +56,14 @@ def construct(problem: Problem) -> Placement | None:
     Tidy placements (every region holds whole replicas or one stretch of the chain) are tried in
     every order before any is allowed to spill what is left over into gaps.
     """
+    if kernels_are_scarce(problem):
+        placement = _construct(without_control_ports(problem))
+        if placement is not None and not violations(problem, placement):
+            return placement
+    return _construct(problem)
+
+
+def _construct(problem: Problem) -> Placement | None:
     table = RouteTable(problem=problem)
     whole = copies_per_region(problem)
     for spill in (False, True):

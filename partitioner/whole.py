@@ -13,7 +13,9 @@ import numpy as np
 
 from partitioner.bounds import smallest_share
 from partitioner.packing import Room, pack
-from partitioner.problem import Problem, Vector
+from partitioner.problem import Item, Problem, Vector
+
+_NO_PART = "none"
 
 
 def copies_per_region(problem: Problem) -> dict[int, int]:
@@ -49,6 +51,36 @@ def copies_by_kernels(problem: Problem, boards: tuple[int, ...]) -> int:
     if movers and None not in ports:
         most = min(most, sum(count for count in ports if count is not None) // movers)
     return most
+
+
+def kernels_are_scarce(problem: Problem) -> bool:
+    """Return whether control ports could use up the kernels of the boards."""
+    if problem.compute_units is None:
+        return False
+    most = max(sum(max(o.control_ports for o in item.options) for item in problem.items), 1)
+    movers = sum(item.memory_ports for item in problem.items)
+    kernels = problem.replicas * (most + movers)
+    return most > 1 and kernels > len(problem.boards) * problem.compute_units
+
+
+def without_control_ports(problem: Problem) -> Problem:
+    """Return the problem without options that have a control port where there are others.
+
+    Options keep their numbers: those left out are made for no part.
+    """
+    return replace(problem, items=tuple(_plain(item) for item in problem.items))
+
+
+def _plain(item: Item) -> Item:
+    if all(option.control_ports for option in item.options):
+        return item
+    return replace(
+        item,
+        options=tuple(
+            replace(option, parts=(_NO_PART,)) if option.control_ports else option
+            for option in item.options
+        ),
+    )
 
 
 def _ports_of(problem: Problem, board: int) -> int | None:

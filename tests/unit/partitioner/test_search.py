@@ -156,3 +156,11 @@ def test_plans_do_not_depend_on_hash_seeds() -> None:
         for seed in ("1", "2")
     }
     assert len(outputs) == 1
+
+
+def test_small_copies_fill_every_die() -> None:
+    """As many copies as kernels allow: a segment and two movers each, of 60 per board."""
+    found = plan(replace(REQUEST, replicas=None, mode=Mode.TRANSPARENT))
+    assert found.replicas == 40
+    assert found.certificate.throughput.gap == 0
+    assert not found.crossings
