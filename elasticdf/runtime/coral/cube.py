@@ -12,7 +12,8 @@ import re
 import stat
 import threading
 from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,27 +55,40 @@ class Cube:
         """Fill the target from the array.
 
         Raises:
-            UserError: The array is shorter.
+            UserError: The array is shorter, or cannot be read.
         """
         view = target.data.cast("B")
-        while view:
-            count = os.preadv(self.descriptor, [view], offset)
-            if count == 0:
-                raise UserError("an array became shorter while the request ran")
-            view, offset = view[count:], offset + count
+        with self._told("read"):
+            while view:
+                count = os.preadv(self.descriptor, [view], offset)
+                if count == 0:
+                    raise UserError("an array became shorter while the request ran")
+                view, offset = view[count:], offset + count
 
     def write(self, offset: int, source: NDArray[np.uint8]) -> None:
         """Copy the source into the array.
 
         Raises:
-            UserError: The array is shorter than it was.
+            UserError: The array is shorter than it was, or cannot be written.
         """
-        if os.fstat(self.descriptor).st_size < offset + source.size:
-            raise UserError("an array became shorter while the request ran")
         view = source.data.cast("B")
-        while view:
-            count = os.pwrite(self.descriptor, view, offset)
-            view, offset = view[count:], offset + count
+        with self._told("written"):
+            if os.fstat(self.descriptor).st_size < offset + source.size:
+                raise UserError("an array became shorter while the request ran")
+            while view:
+                count = os.pwrite(self.descriptor, view, offset)
+                view, offset = view[count:], offset + count
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Say which array it is that the system refuses."""
+        try:
+            yield
+        except OSError as error:
+            raise UserError(
+                f"array {self.identity[1]} of client {self.identity[0]} cannot be {what}: "
+                f"{error.strerror}; see that the folder shm has room"
+            ) from error
 
 
 class CubeFolder:

@@ -30,6 +30,7 @@ SMALL_BYTES = 1 << 18
 
 _MOST_BYTES = 1 << 21
 _RUNS_UNDER_WAY = 2
+_STOP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,5 +211,5 @@ class Gatherer:
             self._closed = True
             self._change.notify_all()
         for thread in self._threads:
-            thread.join()
+            thread.join(_STOP_SECONDS)  # a run that hangs ends with its boards
         self._pool.clear()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -123,6 +124,20 @@ def test_an_array_that_shrinks_meanwhile_is_an_error_not_a_crash(shm: Path) -> N
             cube.read(0, np.zeros(100, np.uint8))
         with pytest.raises(UserError, match="became shorter while the request ran"):
             cube.write(0, np.zeros(100, np.uint8))
+    cubes.close()
+
+
+def test_a_full_folder_is_an_error_of_the_array(shm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    cubes = CubeFolder(shm)
+    with (
+        cubes.open("client", "array1", 0, 100) as cube,
+        pytest.raises(UserError, match="array1 of client client cannot be written: No space left"),
+    ):
+        cube.write(0, np.zeros(100, np.uint8))
     cubes.close()
 
 
