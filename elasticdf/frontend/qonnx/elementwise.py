@@ -238,7 +238,8 @@ def _join_streams(op: Op, first: Flow, second: Flow, sketch: Sketch, *, sign: in
     if first.shape != second.shape or first.order != second.order:
         raise blocked(
             op.place,
-            f"it joins shapes {list(first.shape)} and {list(second.shape)}",
+            f"it {'adds' if sign > 0 else 'subtracts'} shapes {list(first.shape)} and "
+            f"{list(second.shape)}",
             "give both branches the same shape",
         )
     one, other = affine(first.steps), affine(second.steps)

@@ -165,11 +165,9 @@ def _pads(op: Op, inputs: Inputs, rank: int) -> tuple[int, ...]:
     if not isinstance(axes, Constant) or 2 * axes.values.size != len(pads):
         return pads
     named = [int(axis) % rank for axis in axes.values.reshape(-1)]
-    before, after = (
-        dict(zip(named, pads, strict=False)),
-        dict(zip(named, pads[len(named) :], strict=True)),
-    )
-    return tuple(side.get(axis, 0) for side in (before, after) for axis in range(rank))
+    halves = (pads[: len(named)], pads[len(named) :])
+    sides_by_axis = [dict(zip(named, half, strict=True)) for half in halves]
+    return tuple(side.get(axis, 0) for side in sides_by_axis for axis in range(rank))
 
 
 def _with_zeros(op: Op, inputs: Inputs) -> bool:

@@ -108,7 +108,7 @@ def _seen_second(value: Value | None, rank: int) -> Value | None:
     """Return an operand as it is where channels come second."""
     if isinstance(value, Turned):
         return value.flow
-    if not isinstance(value, Constant) or value.values.size == 1:
+    if not isinstance(value, Constant) or value.values.size == 1 or value.values.ndim > rank:
         return value
     values = value.values.reshape((1,) * (rank - value.values.ndim) + value.values.shape)
     return Constant(plain=values.transpose((0, rank - 1, *range(1, rank - 1))))

@@ -42,7 +42,7 @@ def max_pool(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
 
 def global_max_pool(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     """GlobalMaxPool: a window as large as the image."""
-    flow = only_flow(op, inputs[:1])
+    flow = _image(op, inputs)
     return _maximum(op, flow, whole_image(flow), sketch)
 
 
@@ -172,10 +172,14 @@ def average_pool(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
 
 def global_average_pool(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     """GlobalAveragePool, and ReduceMean over the image: a sum, the division stays pending."""
+    return _global_sum(op, _image(op, inputs), sketch)
+
+
+def _image(op: Op, inputs: Inputs) -> Flow:
     flow = only_flow(op, inputs[:1])
     if len(flow.shape) < 3:
         raise blocked(op.place, f"its input is {list(flow.shape)}", "give it an image")
-    return _global_sum(op, flow, sketch)
+    return flow
 
 
 def reduce_mean(op: Op, inputs: Inputs, sketch: Sketch) -> Value:

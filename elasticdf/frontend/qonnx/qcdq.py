@@ -29,7 +29,7 @@ def quantize_linear(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
     source = inputs[0]
     if not isinstance(source, Host | Flow):
         raise blocked(op.place, "its input is no real stream", "dequantise what comes before it")
-    scale, zero = _parameters(op, inputs, len(source.shape))
+    scale, zero = _parameters(op, inputs, source.shape)
     low, high = _range(op, inputs)
     return Quantised(source=source, scale=scale, zero_point=zero, low=low, high=high)
 
@@ -43,7 +43,9 @@ def dequantize_linear(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
             "it does not follow a QuantizeLinear, or more than a Clip stands between",
             "export QuantizeLinear, Clip and DequantizeLinear in a row, as Brevitas does",
         )
-    scale, zero = _parameters(op, inputs, len(codes.source.shape))
+    if codes.low >= codes.high:
+        raise blocked(op.place, "a Clip leaves no codes", "export the network again")
+    scale, zero = _parameters(op, inputs, codes.source.shape)
     if not (np.array_equal(scale, codes.scale) and np.array_equal(zero, codes.zero_point)):
         raise blocked(
             op.place,
@@ -60,7 +62,7 @@ def dequantize_linear(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
 def dequantised(op: Op, inputs: Inputs) -> Constant:
     """DequantizeLinear of constants: weights and biases given as whole numbers."""
     values = inputs[0].values if isinstance(inputs[0], Constant) else np.zeros(0)
-    scale, zero = _parameters(op, inputs, values.ndim)
+    scale, zero = _parameters(op, inputs, values.shape)
     return Constant(
         codes=narrow(values.astype(np.int64) - zero.astype(np.int64)),
         scale=scale.astype(np.float64),
@@ -68,7 +70,7 @@ def dequantised(op: Op, inputs: Inputs) -> Constant:
 
 
 def _parameters(
-    op: Op, inputs: Inputs, rank: int
+    op: Op, inputs: Inputs, shape: tuple[int, ...]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return scale and zero point, broadcastable to the tensor."""
     given = [value for value in inputs[1:3] if value is not None]
@@ -89,8 +91,14 @@ def _parameters(
     zero = zero.reshape(-1)[0].reshape(())
     if scale.size == 1:
         return scale.reshape(()), zero
-    axis = int(op.attributes.get("axis", 1)) % rank
-    return scale.reshape(tuple(-1 if i == axis else 1 for i in range(rank))), zero
+    axis = int(op.attributes.get("axis", 1)) % max(1, len(shape))
+    if not shape or scale.size != shape[axis]:
+        raise blocked(
+            op.place,
+            f"{scale.size} scales do not fit axis {axis} of {list(shape)}",
+            "export the network again",
+        )
+    return scale.reshape(tuple(-1 if i == axis else 1 for i in range(len(shape)))), zero
 
 
 def _range(op: Op, inputs: Inputs) -> tuple[int, int]:

@@ -330,6 +330,13 @@ def upright() -> onnx.ModelProto:
     return net.model(net.quant(net.op("Conv", turned, net.weights(3, 6, 1, 1)), 0.5))
 
 
+def uneven_scales() -> onnx.ModelProto:
+    net = Net(VECTOR)
+    pair = (np.ones(5, np.float32), np.zeros(5, np.int8))
+    codes = net.op("DequantizeLinear", net.op("QuantizeLinear", "x", *pair), *pair)
+    return net.model(net.op("MatMul", codes, net.weights(8, 3)))
+
+
 def half_pair() -> onnx.ModelProto:
     net = Net(VECTOR)
     sums = net.op("MatMul", net.quant("x"), net.weights(8, 3))
@@ -360,6 +367,11 @@ def half_pair() -> onnx.ModelProto:
             "operator Conv (number 4 of 5, input tensor 't1') cannot become hardware: it works on "
             "a stream that has its channels last; transpose it back before, or export the network "
             "channels-first",
+        ),
+        (
+            uneven_scales(),
+            "operator QuantizeLinear (number 1 of 4, input tensor 'x') cannot become hardware: 5 "
+            "scales do not fit axis 1 of [1, 8]; export the network again",
         ),
         (
             half_pair(),
