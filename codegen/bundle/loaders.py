@@ -110,7 +110,8 @@ def _board_fault(deployment: Deployment) -> str | None:
     boards = deployment.boards
     kinds = [(board.board, board.shell_version) for board in boards]
     if len(boards) != ORIGINAL_BOARDS:
-        return f"pairs exactly {ORIGINAL_BOARDS} boards, this plan has {len(boards)}"
+        hint = " (more frames, replicas or an --anchor would use the other)" * (len(boards) == 1)
+        return f"pairs exactly {ORIGINAL_BOARDS} boards, this plan has {len(boards)}{hint}"
     if kinds[0] != kinds[1]:
         return (
             "pairs equal boards with one shell, this plan has "
