@@ -6,7 +6,7 @@ while FIFOs overfill a die, the search is asked again and told what every stream
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -345,13 +345,16 @@ def _found(group: _Sized) -> dict[str, Any]:
 
 def to_text(plan: Plan) -> Iterator[str]:
     """Yield what a person wants to know of a plan's simulation and FIFOs, in lines."""
+    alike: Counter[str] = Counter()
     for found in plan.extra.get(SIMULATION, []):
-        who = "" if plan.replicas == 1 else f" of {len(found['replicas'])} replica(s)"
-        yield (
-            f"simulated{who}: a frame every {found['interval_cycles']:.0f} cycles "
+        text = (
+            f"a frame every {found['interval_cycles']:.0f} cycles "
             f"({found['frames_per_second']:.1f} frames per second), "
             f"{found['latency_seconds'] * 1e3:.3f} ms from first input to last output"
         )
+        alike[text] += len(found["replicas"])
+    for text, copies in alike.items():
+        yield f"simulated: {text}{f', each of {copies} replicas' if copies > 1 else ''}"
     sizes = [fifo["depth"] * fifo["bits"] for fifo in plan.extra.get(FIFOS, [])]
     if sizes:
         yield f"{len(sizes)} FIFOs hold {sum(sizes) / 8192:.1f} KiB; depths are in folding.json"
