@@ -52,14 +52,14 @@ def row(name: str) -> str:
         started = time.process_time()
         simulate(graph, clock_hz=CLOCK_HZ, placement=hops, depths=depths, frames=frames)
         seconds.append(time.process_time() - started)
-    return f"{name:36}{len(graph):6}{boards:7}" + "".join(f"{spent:12.2f}" for spent in seconds)
+    return f"{name:36}{len(graph):6}{boards:7}" + "".join(f"{spent:14.2f}" for spent in seconds)
 
 
 def main() -> None:
     """Print the table."""
     simulate(graph_of("tfc_1w1a/shipped_bnnpynq_U250"), clock_hz=CLOCK_HZ)  # loads compiled code
     columns = "".join(
-        f"{name:>12}" for name in ("FINN depths", "least depths", "2 frames", "6 frames")
+        f"{name:>14}" for name in ("FINN depths", "least depths", "2 frames", "6 frames")
     )
     print(f"{'network/folding':36}layers boards{columns} (seconds)")
     for name in sys.argv[1:] or CASES:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ from elasticdf.simulation import (
     Hop,
     SimulationResult,
     size_fifos,
+    sized_streams,
     trace_document,
 )
 from elasticdf.simulation import simulate as simulate_graph
@@ -620,6 +622,7 @@ class SimulateOptions:
     folding: Path | None
     clock_hz: int
     size_fifos: bool
+    fifo_depth: int | None
     trace: Path | None
 
 
@@ -630,11 +633,19 @@ def simulate(options: SimulateOptions, report: Report) -> SimulationResult:
         UserError: There is no such project or network, or its folding is illegal.
     """
     graph, hops, clock_hz = _simulated(options, report)
-    depths = size_fifos(graph, hops=hops) if options.size_fifos else None
+    depths = _fifo_depths(graph, hops, options)
     result = simulate_graph(graph, clock_hz=clock_hz, placement=hops, depths=depths)
     if options.trace is not None:
         _write(options.trace, json_bytes(trace_document(result)))
     return result
+
+
+def _fifo_depths(
+    graph: Graph, hops: Mapping[str, tuple[Hop, ...]], options: SimulateOptions
+) -> dict[str, int] | None:
+    if options.fifo_depth is not None:
+        return dict.fromkeys(sized_streams(graph), options.fifo_depth)
+    return size_fifos(graph, hops=hops) if options.size_fifos else None
 
 
 def _simulated(

@@ -7,7 +7,12 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from elasticdf import flow
-from elasticdf.commands.arguments import DEFAULT_CLOCK, existing_file, frequency
+from elasticdf.commands.arguments import (
+    DEFAULT_CLOCK,
+    existing_file,
+    frequency,
+    positive_number,
+)
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.errors import UserError
 from elasticdf.progress import Report
@@ -25,7 +30,14 @@ def _arguments(parser: ArgumentParser) -> None:
         "--folding", type=existing_file, metavar="FILE", help="FINN's JSON, of MODEL"
     )
     parser.add_argument("--clock", type=frequency, default=frequency(DEFAULT_CLOCK), metavar="HZ")
-    parser.add_argument("--size-fifos", action="store_true", help="find the least depths first")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--size-fifos", action="store_true", help="find the least depths first")
+    sizes.add_argument(
+        "--fifo-depth",
+        type=positive_number,
+        metavar="N",
+        help="make every FIFO N deep",
+    )
     parser.add_argument("--trace", type=Path, metavar="FILE", help="Chrome/Perfetto trace")
 
 
@@ -39,6 +51,7 @@ def _run(options: Namespace, report: Report) -> CommandResult:
             folding=options.folding,
             clock_hz=options.clock,
             size_fifos=options.size_fifos,
+            fifo_depth=options.fifo_depth,
             trace=options.trace,
         ),
         report,

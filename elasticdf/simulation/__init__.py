@@ -11,7 +11,12 @@ from elasticdf.simulation.hops import Hop
 from elasticdf.simulation.pools import pools_as_windows
 from elasticdf.simulation.result import SimulationResult
 from elasticdf.simulation.simulate import simulate
-from elasticdf.simulation.sizing import fifo_attributes, finn_depths, least_depths
+from elasticdf.simulation.sizing import (
+    fifo_attributes,
+    finn_depths,
+    least_depths,
+    sized_streams,
+)
 from elasticdf.simulation.trace import trace_document
 
 __all__ = [
@@ -26,6 +31,7 @@ __all__ = [
     "pools_as_windows",
     "simulate",
     "size_fifos",
+    "sized_streams",
     "trace_document",
 ]
 

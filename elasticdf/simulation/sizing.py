@@ -233,6 +233,11 @@ def _by_memory(net: Net, depths: NDArray[np.int64]) -> list[int]:
     return sorted(sized, key=lambda i: (-bits[i], i))
 
 
+def sized_streams(graph: Graph) -> tuple[str, ...]:
+    """Return the streams that have a FIFO, those between layers and their width converters too."""
+    return tuple(channel.tensor for channel in build_net(graph).channels)
+
+
 def fifo_attributes(graph: Graph, depths: Mapping[str, int]) -> dict[str, dict[str, list[int]]]:
     """Return the depths as FINN's folding file states them: in/outFIFODepths by layer.
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from elasticdf.simulation import simulate
+from elasticdf.simulation.netlist import build_net
 from tests.simulated_designs import Measured, measured_designs, summed_cycles
 from tests.truth import SHARED, needs_shared
 
@@ -17,8 +18,9 @@ SMALL = [name for name in DESIGNS if not name.startswith("mobilenet")]
 CLOCK_HZ = 100_000_000
 
 
-def _errors(design: Measured) -> tuple[float, float, float]:
-    result = simulate(design.graph, clock_hz=CLOCK_HZ, frames=12)
+def _errors(design: Measured, depths: dict[str, int] | None = None) -> tuple[float, float, float]:
+    frames = 12 if depths is None else 6
+    result = simulate(design.graph, clock_hz=CLOCK_HZ, frames=frames, depths=depths)
     found = (
         float(result.interval_cycles) / design.interval - 1,
         result.latency_cycles / design.latency - 1,
@@ -47,7 +49,15 @@ def test_the_designs_are_those_built(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_mobilenet_is_close() -> None:
-    interval, latency, _ = _errors(DESIGNS["mobilenet_v1_w4a4_septh"])
+def test_mobilenet_with_finns_smallest_fifos_is_as_measured() -> None:
+    """Its FIFOs were not sized by simulation: 29 kB were built where that finds 301 kB.
+
+    Depths are not public. With 32 words, the least FINN builds, on each of its streams (32 kB), all
+    three measured numbers are met.
+    """
+    design = DESIGNS["mobilenet_v1_w4a4_septh"]
+    depths = {channel.tensor: 32 for channel in build_net(design.graph).channels}
+    interval, latency, loaded = _errors(design, depths)
     assert abs(interval) <= 0.02
-    assert abs(latency) <= 0.08
+    assert abs(latency) <= 0.01
+    assert abs(loaded) <= 0.01
