@@ -169,7 +169,7 @@ def _refuse_other_files(path: Path) -> None:
     """Refuse what nobody meant as an archive; a damaged one is for the walk to judge."""
     start = Blob.of(path)
     block = start.read(0, min(start.size, BLOCK_BYTES))
-    if path.suffix != ".tar" and not read_header(block.ljust(BLOCK_BYTES, b"\0")).ustar:
+    if ".tar" not in path.suffixes and not read_header(block.ljust(BLOCK_BYTES, b"\0")).ustar:
         raise UserError(
             f"{path} is no archive; give the artifact's folder, its {BITSTREAM_NAME} or its .tar "
             "(elasticdf inspect shows plans and binaries)"

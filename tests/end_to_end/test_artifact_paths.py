@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import select
 import shutil
@@ -85,6 +86,14 @@ def test_what_is_no_artifact_is_one_sentence(
     ran = elasticdf("lint", path)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == f"elasticdf: {sentence.replace('{}', str(path))}\n"
+
+
+def test_a_compressed_archive_is_named_as_one(artifact: Path, tmp_path: Path) -> None:
+    file = tmp_path / "tiny.tar.gz"
+    file.write_bytes(gzip.compress((artifact / "tiny.tar").read_bytes()))
+    ran = elasticdf("lint", file, "--json")
+    assert ran.code == 2
+    assert "archive-compressed" in [finding["code"] for finding in ran.document["findings"]]
 
 
 def test_spaces_and_other_letters_do_not_matter(artifact: Path, tmp_path: Path) -> None:
