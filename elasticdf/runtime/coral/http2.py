@@ -14,9 +14,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from urllib.parse import quote
 
-from hpack import Decoder, HPACKError
-
-from elasticdf.errors import UserError
+from elasticdf.runtime.coral.header_blocks import HeaderReader, ProtocolError
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _PREFIX = struct.Struct(">BI")
@@ -51,10 +49,6 @@ class _Kind(IntEnum):
     CONTINUATION = 9
 
 
-_RESIZE, _RESIZE_MASK = 0x20, 0xE0
-"""A header block that begins so changes the table's size (RFC 7541, 6.3)."""
-
-_MOST_SEEN = 64
 _ACK = _END_STREAM = 0x1
 _END_HEADERS = 0x4
 _PADDED = 0x8
@@ -74,10 +68,6 @@ class Status(IntEnum):
     UNIMPLEMENTED = 12
     INTERNAL = 13
     UNAVAILABLE = 14
-
-
-class ProtocolError(UserError):
-    """The client does not speak HTTP/2; its connection is closed."""
 
 
 @dataclass(slots=True)
@@ -160,32 +150,6 @@ def _bad(stream: int, status: Status, text: str) -> bytes:
     return _frame(_Kind.HEADERS, _END_HEADERS | _END_STREAM, stream, block)
 
 
-class _HeaderReader:
-    """Finds the method in the header blocks of one connection, in order."""
-
-    def __init__(self) -> None:
-        self._decoder = Decoder()
-        self._seen: dict[bytes, bytes] = {}
-
-    def path(self, block: bytes) -> bytes:
-        """Return what a block calls.
-
-        Raises:
-            ProtocolError: It is no header block.
-        """
-        table = self._decoder.header_table.dynamic_entries
-        if not table and block in self._seen:
-            return self._seen[block]
-        try:
-            headers = self._decoder.decode(block, raw=True)
-        except HPACKError as error:
-            raise ProtocolError(f"the client's headers cannot be read: {error}") from error
-        path = next((bytes(value) for name, value in headers if name == b":path"), b"")
-        if not table and block[0] & _RESIZE_MASK != _RESIZE and len(self._seen) < _MOST_SEEN:
-            self._seen[block] = path  # with nothing in the table it always says the same
-        return path
-
-
 class Connection:
     """The server's end of a connection.
 
@@ -199,7 +163,7 @@ class Connection:
         self._transmit = transmit
         self._buffer = bytearray()
         self._started = False
-        self._headers = _HeaderReader()
+        self._headers = HeaderReader()
         self._streams: dict[int, _Stream] = {}
         self._block: tuple[int, int, bytearray] | None = None
         self._held = 0

@@ -13,14 +13,13 @@ import grpc
 import pytest
 
 from elasticdf.errors import UserError
+from elasticdf.runtime.coral.header_blocks import HeaderReader, ProtocolError
 from elasticdf.runtime.coral.http2 import (
     MOST_MESSAGE_BYTES,
     PREFACE,
     Call,
     Connection,
-    ProtocolError,
     Status,
-    _HeaderReader,
 )
 from elasticdf.runtime.coral.listener import Listener
 
@@ -162,9 +161,9 @@ def test_header_blocks_that_build_on_each_other() -> None:
         "828684be5886a8eb10649cbf",
         "828785bf408825a849e95ba97d7f8925a849e95bb8e8b4bf",
     )
-    reader = _HeaderReader()
+    reader = HeaderReader()
     assert [reader.path(bytes.fromhex(b)) for b in blocks] == [b"/", b"/", b"/index.html"]
-    fresh = _HeaderReader()
+    fresh = HeaderReader()
     assert [fresh.path(bytes.fromhex(b)) for b in ("8285", "8285", "8284")] == [
         b"/index.html",
         b"/index.html",
