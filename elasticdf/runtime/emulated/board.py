@@ -36,6 +36,7 @@ from elasticdf.runtime.emulated.link import (
     counters_in,
 )
 from elasticdf.runtime.emulated.machine import Window
+from elasticdf.runtime.emulated.started import EmulatedRun
 from elasticdf.runtime.emulated.switch import Switch
 from elasticdf.runtime.failures import BoardError
 
@@ -77,28 +78,6 @@ class EmulatedBuffer:
     def release(self) -> None:
         """Give the memory back."""
         self._board.give_back(self.memory, self._offset)
-
-
-class EmulatedRun:
-    """A start of a compute unit; completed by the reader thread."""
-
-    def __init__(self) -> None:
-        self._end: Future[None] = Future()
-
-    def wait(self, seconds: float) -> bool:
-        """Return whether it ended, waiting at most so long."""
-        try:
-            self._end.result(seconds)
-        except FutureTimeoutError:
-            return False
-        return True
-
-    def finish(self, error: BoardError | None) -> None:
-        """Mark it as ended."""
-        if error is None:
-            self._end.set_result(None)
-        else:
-            self._end.set_exception(error)
 
 
 class EmulatedBoard:
