@@ -3,7 +3,9 @@
 The published model has a binary per stream and ordered pair of regions and minimises crossings; it
 is written here anew from its description and solved by CBC and by HiGHS.
 
-    python -m bench.partition INSTANCE.json [...] [--published-seconds 120] [--seconds 60]
+    python -m bench.partition [INSTANCE.json ...] [--published-seconds 120] [--seconds 60]
+
+Without instances it makes two of its own: 40 and 60 layers on two boards, the ends on one die.
 """
 
 from __future__ import annotations
@@ -11,8 +13,10 @@ from __future__ import annotations
 import argparse
 from math import inf
 from pathlib import Path
+from random import Random
 from time import perf_counter
 
+from elasticdf.hardware.load import load_board
 from partitioner import exact, snapshot
 from partitioner.problem import Problem
 from partitioner.routes import RouteTable
@@ -98,6 +102,54 @@ def _limits(
             model.at_most(f"bits[{hop}]", row, link.bits_per_second / 1e6)
 
 
+def own_instance(layers: int, seed: int = 1) -> Problem:
+    """Return a seeded chain of layers on two boards that are three quarters full."""
+    dice = Random(seed)
+    board = load_board("u280")
+    dies = [die.capacity for die in board.dies] * 2
+    names = ("lut", "bram18", "uram", "dsp")
+    limits = (0.7, 0.8, 0.8, 0.8)
+    mean = [
+        0.72 * limit * sum(getattr(die, name) for die in dies) / layers
+        for name, limit in zip(names, limits, strict=True)
+    ]
+    size, first = len(dies), board.die_index(board.ports[0].die)
+    links = [
+        {"between": [k, k + 1], "cost": 1, "sll_wires": 11_520}
+        for k in range(size - 1)
+        if k + 1 != size // 2
+    ]
+    cable = [first, size // 2 + first]
+    links.append({"between": cable, "cost": BOARD_COST, "bits_per_second": 10**11})
+    return snapshot.from_json(
+        {
+            "schema": "partition-instance/1",
+            "name": f"own-2-boards-{layers}",
+            "resources": list(names),
+            "regions": [
+                {
+                    "board": k // (size // 2),
+                    "die": k % (size // 2),
+                    "capacity": [getattr(die, name) for name in names],
+                    "limit": list(limits),
+                }
+                for k, die in enumerate(dies)
+            ],
+            "links": links,
+            "items": [
+                {"options": [[int(m * dice.uniform(0.3, 1.7)) for m in mean]]}
+                for _ in range(layers)
+            ],
+            "arcs": [
+                {"from": a, "to": a + 1, "wires": 64, "bits_per_second": 10**9}
+                for a in range(layers - 1)
+            ],
+            "together": [[0, layers - 1]],
+        },
+        "own instance",
+    )
+
+
 def _timed(problem: Problem, solver: str, seconds: float) -> tuple[float, Answer]:
     start = perf_counter()
     answer = published(problem).solve(SolverOptions(solver=solver, time_limit=seconds))
@@ -110,7 +162,7 @@ def _show(value: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("instances", nargs="+", type=Path)
+    parser.add_argument("instances", nargs="*", type=Path)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--published-seconds", type=float, default=120.0)
     parser.add_argument("--solvers", nargs="*", default=["cbc", "highs"])
@@ -118,8 +170,8 @@ def main() -> None:
     print(f"board crossings cost {BOARD_COST}; times in seconds on this machine, one after another")
     print("| instance | solver | seconds | objective | bound | ours is faster by |")
     print("|---|---|---|---|---|---|")
-    for path in options.instances:
-        problem = snapshot.load(path)
+    problems = [snapshot.load(path) for path in options.instances]
+    for problem in problems or [own_instance(layers) for layers in (40, 60)]:
         start = perf_counter()
         ours = exact.solve(problem, SolverOptions(time_limit=options.seconds))
         own = perf_counter() - start

@@ -39,6 +39,12 @@ _COUNTED_SIZE = 20_000
 _TINY_SIZE = 200
 """Size up to which the general model is the quickest way to the proof."""
 
+_PATIENCE = (0.1, 0.2, 0.3)
+"""Shares of its items a region gives up so that a cut misses skipping streams."""
+
+_SMALL_CHAIN = 500
+"""Items from which that is worth its time: walks do better where they can be searched."""
+
 _SECONDS_PER_ITEM = 2e-5
 """Nominal work of laying one item along a walk."""
 
@@ -95,6 +101,9 @@ def solve(problem: Problem, options: SolverOptions, *, first: Placement | None =
     best.offer(first)
     if best.placement is None:
         best.offer(construct(problem))
+    if not best.closed and len(problem.arcs) >= len(problem.items) > _SMALL_CHAIN:
+        for patience in _PATIENCE:
+            best.offer(construct(problem, patience=patience))
     if problem.size <= _TINY_SIZE:
         _general(best, options, clock)
         return _solution(best, options, clock)

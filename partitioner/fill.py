@@ -9,8 +9,9 @@ proves nothing; whatever it returns is verified by the caller.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
+from math import ceil
 
 import numpy as np
 
@@ -40,6 +41,7 @@ class Order:
         regions: Region indices.
         joined: Whether a replica may go on from one board to the next.
         streams: Adapters every network port keeps room for.
+        patience: Share of a region's items it gives up to be left by fewer streams.
         turning: Whether every second replica is laid from its end to its start, so that dies hold
             other mixtures of layers.
     """
@@ -48,10 +50,15 @@ class Order:
     joined: bool
     turning: bool
     streams: int
+    patience: float = 0.0
 
 
-def construct(problem: Problem) -> Placement | None:
+def construct(problem: Problem, *, patience: float = 0.0) -> Placement | None:
     """Return a valid placement, or None if none was found.
+
+    Args:
+        problem: What to place.
+        patience: Share of its items a region gives up to be left by fewer streams.
 
     Tidy placements (every region holds whole replicas or one stretch of the chain) are tried in
     every order before any is allowed to spill what is left over into gaps.
@@ -69,7 +76,8 @@ def _construct(problem: Problem) -> Placement | None:
     for spill in (False, True):
         for order in orders(problem):
             for first in (whole, {}) if any(whole.values()) else ({},):
-                placement = _along(problem, table, order, first, spill=spill)
+                patient = replace(order, patience=patience)
+                placement = _along(problem, table, patient, first, spill=spill)
                 if placement is not None and not violations(problem, placement):
                     return placement
     return None
@@ -239,12 +247,32 @@ class _Filling:
             count -= 1
         if count <= len(held):
             return
+        count = self._left_by_fewer(count, len(held), region, following)
         if count < len(choice):
             again = pack(loads[:count])
             choice = choice[:count] if again is None else again
         self._held[region], self._choice[region] = positions[:count], choice
         self._laid += count - len(held)
         self._last = region
+
+    def _left_by_fewer(self, count: int, held: int, region: int, following: int | None) -> int:
+        """Return the number of items up to ``count`` after which the fewest streams are cut."""
+        end = self._laid + count - held
+        if not self._order.patience or end >= len(self.chain):
+            return count
+        least = max(held + 1, ceil(count * (1 - self._order.patience)))
+        legal = [
+            number
+            for number in range(count, least - 1, -1)
+            if self._legal(self._laid + number - held, region, following)
+        ]
+        return min(legal, key=lambda n: self._streams_cut(self._laid + n - held), default=count)
+
+    def _streams_cut(self, cut: int) -> int:
+        """Return how many streams a cut of the chain before this position parts."""
+        if cut % self._size == 0:
+            return 0
+        return self._cuts.streams(max(self.chain[cut - 1], self.chain[cut]) % self._size)
 
     def _legal(self, cut: int, region: int, following: int | None) -> bool:
         """Whether the chain may be cut before this position when the next region comes."""
@@ -341,6 +369,10 @@ class _CutLoads:
     def most_streams(self) -> int:
         """The most streams that any cut parts; at least 1."""
         return max(1, *self._streams)
+
+    def streams(self, item: int) -> int:
+        """Return how many streams a cut before this item parts."""
+        return self._streams[item]
 
     def fits(self, item: int, links: tuple[Link, ...]) -> bool:
         """Return whether a cut before this item respects the limits of the links it uses."""
