@@ -41,6 +41,9 @@ _MODEL_SECONDS = 20.0
 _MOST_PICKS = 150
 """Picks tried on a small network."""
 
+_MOST_IDLE = 25
+"""Picks in a row that bring nothing before the search ends without a proof."""
+
 _ROOMS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5)
 """Shares of all regions' room that a pick may take, until one finds a place."""
 
@@ -141,7 +144,9 @@ class _Search:
 
     def _try_all(self) -> None:
         """Try the model's picks by rising bound until no other can be better."""
+        idle = 0
         for _ in range(_MOST_PICKS):
+            before = self.latency
             model, answer = self._solve(1.0, relaxed=False)
             if answer.status is Status.INFEASIBLE:
                 self.bound = self._excluded
@@ -150,7 +155,8 @@ class _Search:
             if answer.values is None or self._lower(model, answer) >= self.latency:
                 return
             self._lay(model.pick(answer))
-            if self.clock.left() <= 0:
+            idle = idle + 1 if self.latency == before else 0
+            if self.clock.left() <= 0 or idle >= _MOST_IDLE:
                 return
 
     def _try(self, room: float) -> bool:

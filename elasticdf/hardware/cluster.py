@@ -183,6 +183,7 @@ def _short(text: str) -> str:
 class _BoardEntry:
     board: str
     count: int = 1
+    clock: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +223,11 @@ def load_cluster(path: Path) -> Cluster:
 def _cluster(entry: _ClusterFile, where: str, *, default_name: str) -> Cluster:
     boards: list[Board] = []
     for index, board in enumerate(entry.board):
+        if board.clock is not None:
+            raise UserError(
+                f"{where}, board[{index}]: clock {board.clock!r} is this board's own; frames pass "
+                "all boards at one pace, so all have one clock: leave it out and give --clock"
+            )
         if not 1 <= board.count <= MAX_BOARDS or len(boards) + board.count > MAX_BOARDS:
             raise UserError(
                 f"{where}, board[{index}]: count is {board.count}; "
