@@ -64,13 +64,13 @@ def construct(problem: Problem, *, patience: float = 0.0) -> Placement | None:
     every order before any is allowed to spill what is left over into gaps.
     """
     if kernels_are_scarce(problem):
-        placement = _construct(without_control_ports(problem))
+        placement = _construct(without_control_ports(problem), patience)
         if placement is not None and not violations(problem, placement):
             return placement
-    return _construct(problem)
+    return _construct(problem, patience)
 
 
-def _construct(problem: Problem) -> Placement | None:
+def _construct(problem: Problem, patience: float) -> Placement | None:
     table = RouteTable(problem=problem)
     whole = copies_per_region(problem)
     for spill in (False, True):
