@@ -171,7 +171,7 @@ def _general(best: Best, options: SolverOptions, clock: Clock) -> None:
 def _counted(best: Best, options: SolverOptions, clock: Clock) -> None:
     """Count the copies of all replicas at once, beginning with the cheapest placement."""
     problem = best.problem
-    if problem.size > _COUNTED_SIZE * problem.replicas:
+    if problem.size > _COUNTED_SIZE * problem.replicas or clock.left() <= 0:
         return
     census = Census(problem, charged=True)
     if best.placement is not None:

@@ -259,7 +259,7 @@ class Space:
     def _count(self, problem: Problem) -> Held:
         """Return what models that count copies find and prove of a problem."""
         nothing = Held(most=problem.replicas, placement=None, placed=0)
-        if problem.size > _CENSUS_SIZE * problem.replicas:
+        if problem.size > _CENSUS_SIZE * problem.replicas or self.clock.left() <= 0:
             return nothing
         boards = boards_only(problem) if len(problem.boards) > 1 else None
         kept: dict[tuple[int, int], int] = {}
