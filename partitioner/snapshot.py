@@ -15,6 +15,7 @@ from typing import Any
 from elasticdf.errors import UserError
 from elasticdf.records import decode, encode, expect_table
 from partitioner.plan import CrossingKind
+from partitioner.plausible import check_numbers
 from partitioner.problem import Arc, Item, Link, LinkEnd, MeanLimit, Option, Problem, Region
 
 PROBLEM_SCHEMA = "elasticdf.problem/1"
@@ -51,9 +52,15 @@ def from_json(document: Any, where: str) -> Problem:
     schema = table.get("schema")
     rest = {key: value for key, value in table.items() if key != "schema"}
     if schema == PROBLEM_SCHEMA:
-        return decode(Problem, rest, where)
+        problem = decode(Problem, rest, where)
+        check_numbers(problem, where)
+        return problem
     if schema == INSTANCE_SCHEMA:
-        return _from_instance(_instance(rest, where), where)
+        instance = _instance(rest, where)
+        _check_replicas(instance, where)
+        problem = _from_instance(instance)
+        check_numbers(problem, where)
+        return problem
     raise UserError(
         f"{where}: schema is {schema!r}; {PROBLEM_SCHEMA!r} (elasticdf partition --snapshot) "
         f"and {INSTANCE_SCHEMA!r} can be read"
@@ -125,9 +132,16 @@ def _instance(table: Mapping[str, Any], where: str) -> _Instance:
     return decode(_Instance, document, where)
 
 
-def _from_instance(instance: _Instance, where: str) -> Problem:
+def _check_replicas(instance: _Instance, where: str) -> None:
+    if instance.replicas < 1 or len(instance.items) % instance.replicas:
+        raise UserError(
+            f"{where}: {len(instance.items)} items are not those of {instance.replicas} replicas; "
+            "replicas are copied out in items and arcs"
+        )
+
+
+def _from_instance(instance: _Instance) -> Problem:
     replicas, items, arcs, together = _one_replica(instance)
-    del where
     return Problem(
         name=instance.name,
         resources=instance.resources,

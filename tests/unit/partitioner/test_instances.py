@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -91,3 +92,44 @@ def test_other_documents_are_refused(document: object, message: str) -> None:
     with pytest.raises(UserError) as caught:
         snapshot.from_json(json.loads(json.dumps(document)), "x.json")
     assert str(caught.value) == message
+
+
+def _instance_document() -> dict[str, Any]:
+    return {
+        "schema": "partition-instance/1",
+        "name": "small",
+        "resources": ["lut"],
+        "regions": [{"board": 0, "die": die, "capacity": [10], "limit": [0.5]} for die in range(2)],
+        "links": [{"between": [0, 1], "cost": 1, "sll_wires": 100}],
+        "items": [{"options": [[4]]}, {"options": [[4]]}],
+        "arcs": [{"from": 0, "to": 1, "wires": 8, "bits_per_second": 1}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "changes", "message"),
+    [
+        ("regions", {"limit": [float("nan")]}, "region 0.0, limit is nan; 0 to 1 can be"),
+        ("regions", {"limit": [float("inf")]}, "region 0.0, limit is inf; 0 to 1 can be"),
+        ("regions", {"capacity": [10**400]}, "capacity is 10000000... (401 digits)"),
+        ("regions", {"mean_limit": [{"of": [5], "limit": 0.5}]}, "resource of a mean is 5"),
+        ("links", {"cost": -5}, "link 0, cost is -5"),
+        ("links", {"between": [1, 1]}, "link 0 joins region 1 with itself"),
+        ("items", {"options": [[-4]]}, "item item0, option is -4"),
+        ("arcs", {"to": 0}, "arc 0 leads from item 0 to itself"),
+        ("arcs", {"to": 9}, "arc refers to number 9, but only 0 to 1 exist"),
+        ("arcs", {"bits_per_second": 10**400}, "arc 0, bits_per_second is 10000000..."),
+        (None, {"together": [[]]}, "a group without items; leave it out"),
+        (None, {"replicas": 3}, "2 items are not those of 3 replicas"),
+        (None, {"items": []}, "0 items"),
+    ],
+)
+def test_numbers_without_meaning_are_refused(
+    table: str | None, changes: dict[str, Any], message: str
+) -> None:
+    document = _instance_document()
+    (document if table is None else document[table][0]).update(changes)
+    with pytest.raises(UserError) as caught:
+        snapshot.from_json(document, "x.json")
+    assert message in str(caught.value)
+    assert len(str(caught.value)) < 200
