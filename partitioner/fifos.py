@@ -21,7 +21,14 @@ from elasticdf.ir import RESOURCE_NAMES, Graph, Resources
 from elasticdf.layers import kind_of
 from elasticdf.layers.kind import fpga_part
 from elasticdf.records import encode
-from elasticdf.simulation import Hop, SimulationResult, fifo_attributes, least_depths, simulate
+from elasticdf.simulation import (
+    Hop,
+    SimulationResult,
+    events_per_frame,
+    fifo_attributes,
+    least_depths,
+    simulate,
+)
 from partitioner import answer, search
 from partitioner.placed import folded, hops_of
 from partitioner.plan import Assignment, Place, Plan
@@ -42,6 +49,11 @@ EFFORT = 60_000_000
 
 FRAMES = 4
 """Frames of every trial."""
+
+_LEAST_FRAMES = 2
+
+_MOST_EVENTS = 160_000_000
+"""Of a trial: each takes 16 bytes while FIFOs have no limit."""
 
 _TURNS = 3
 _SHARE = 0.25
@@ -213,7 +225,10 @@ def _sized_alone(
     depths: dict[str, int] | None = None
     settings: dict[str, dict[str, tuple[int, ...]]] = {}
     if not has_adapters:
-        least = least_depths(built, hops=hops, effort=EFFORT, frames=FRAMES, same_latency=True)
+        frames = min(FRAMES, _MOST_EVENTS // events_per_frame(built, hops))
+        if frames < _LEAST_FRAMES:
+            raise UserError("a frame has too many transfers to size them by simulation")
+        least = least_depths(built, hops=hops, effort=EFFORT, frames=frames, same_latency=True)
         depths = {tensor: max(_SHALLOW, depth) for tensor, depth in least.items()}
         settings = {
             layer: {name: tuple(values) for name, values in entry.items()}
@@ -348,9 +363,13 @@ def to_text(plan: Plan) -> Iterator[str]:
     alike: Counter[str] = Counter()
     for found in plan.extra.get(SIMULATION, []):
         text = (
-            f"a frame every {found['interval_cycles']:.0f} cycles "
-            f"({found['frames_per_second']:.1f} frames per second), "
-            f"{found['latency_seconds'] * 1e3:.3f} ms from first input to last output"
+            "it deadlocks with the FIFOs of its graph"
+            if not found["live"]
+            else (
+                f"a frame every {found['interval_cycles']:.0f} cycles "
+                f"({found['frames_per_second']:.1f} frames per second), "
+                f"{found['latency_seconds'] * 1e3:.3f} ms from first input to last output"
+            )
         )
         alike[text] += len(found["replicas"])
     for text, copies in alike.items():

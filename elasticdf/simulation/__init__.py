@@ -12,6 +12,7 @@ from elasticdf.simulation.pools import pools_as_windows
 from elasticdf.simulation.result import SimulationResult
 from elasticdf.simulation.simulate import simulate
 from elasticdf.simulation.sizing import (
+    events_per_frame,
     fifo_attributes,
     finn_depths,
     least_depths,
@@ -23,6 +24,7 @@ __all__ = [
     "Hop",
     "SimulationResult",
     "Span",
+    "events_per_frame",
     "fifo_attributes",
     "finn_depths",
     "frame_latency",

@@ -233,6 +233,11 @@ def _by_memory(net: Net, depths: NDArray[np.int64]) -> list[int]:
     return sorted(sized, key=lambda i: (-bits[i], i))
 
 
+def events_per_frame(graph: Graph, hops: Mapping[str, Sequence[Hop]] | None = None) -> int:
+    """Return the events of one frame; without limits each is remembered."""
+    return sum(process.pattern.events for process in build_net(graph, hops=hops).processes)
+
+
 def sized_streams(graph: Graph) -> tuple[str, ...]:
     """Return the streams that have a FIFO, those between layers and their width converters too."""
     return tuple(channel.tensor for channel in build_net(graph).channels)
