@@ -73,6 +73,7 @@ from elasticdf.simulation import (
 from elasticdf.simulation import simulate as simulate_graph
 from partitioner import exact, fifos, search
 from partitioner.clock import Meter, stop_on_interrupt
+from partitioner.consistent import read_plan
 from partitioner.latency import SIMULATED
 from partitioner.placed import folded, hops_of
 from partitioner.plan import Mode, Plan
@@ -659,7 +660,7 @@ def _simulated(
         report("simulating")
         return graph, {}, options.clock_hz
     require_project(directory)
-    plan = Plan.from_json(read_json(directory / PLAN), str(directory / PLAN))
+    plan = read_plan(read_json(directory / PLAN), str(directory / PLAN))
     graph = folded(_project_graph(directory), plan, 0)
     report("simulating")
     return graph, hops_of(graph, plan, 0), plan.clock_hz

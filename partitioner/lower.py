@@ -176,7 +176,7 @@ def _anchored(
 
 
 def check_names(request: Request, topology: Topology) -> None:
-    """Check that anchors and groups name layers, boards and dies that exist.
+    """Check that anchors and groups name layers, boards and dies that exist and agree.
 
     Raises:
         UserError: They do not.
@@ -195,6 +195,10 @@ def check_names(request: Request, topology: Topology) -> None:
             raise UserError(
                 f"anchor {anchor.layer}={anchor.board}.{anchor.die}: board {anchor.board} has no "
                 f"die {anchor.die}; its dies are {', '.join(dies)}"
+            )
+        if not _anchored(request.anchors, anchor.layer, topology):
+            raise UserError(
+                f"the anchors of layer {anchor.layer} contradict each other; keep one of them"
             )
 
 

@@ -13,7 +13,8 @@ from typing import Any
 from elasticdf.errors import UserError
 from elasticdf.records import expect_table
 from elasticdf.report.record import PlanReport, StreamBuffer, of_plan
-from partitioner.plan import Outcome, Plan
+from partitioner.consistent import read_plan
+from partitioner.plan import Outcome
 
 _MAX_BYTES = 256 * 2**20
 
@@ -34,7 +35,7 @@ def read_plan_report(directory: Path) -> PlanReport:
     provenance = _provenance(manifest, directory)
     if _is_infeasible(document):
         return _infeasible(document, provenance, str(directory / "plan.json"))
-    plan = Plan.from_json(document, str(directory / "plan.json"))
+    plan = read_plan(document, str(directory / "plan.json"))
     return of_plan(
         plan,
         model=_model(manifest),

@@ -80,11 +80,6 @@ CASES: dict[str, tuple[dict[str, Any], set[str], str | None]] = {
         {f"together[{FIRST},{LAST}]", f"anchor[{FIRST}=0]", f"anchor[{LAST}=1]"},
         f"let {FIRST} and {LAST} be apart",
     ),
-    "anchors that contradict": (
-        {"anchors": (ENDS[0], Anchor(layer=FIRST, board=1))},
-        {f"anchor[{FIRST}=0]", f"anchor[{FIRST}=1]"},
-        f"drop the anchor of layer {FIRST} on board 1",
-    ),
     "a rate no folding reaches": (
         {"fps": 1e9, "replicas": 2},
         {"fps", "replicas"},
