@@ -6,7 +6,7 @@ Refuses to promise: what was not solved is a command to run, never a claim.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from elasticdf.report.loads import Fullness, LayerLoad, link_share
 from partitioner.plan import Outcome, Plan
@@ -15,13 +15,21 @@ NEARLY_FULL = 0.9
 """Share of a limit from which on it is called binding."""
 
 _MORE_BOARDS = 2
+_NOTICED = 1.01
+"""Times the pace from which on a simulated interval is worth a sentence."""
 
 
 def binding(
     plan: Plan, layers: Sequence[LayerLoad], fullness: Sequence[Fullness]
 ) -> tuple[str, ...]:
     """Return what limits the plan, the pace first."""
-    return (*_pace(plan, layers), *_full_dies(fullness), *_uncertain(fullness), *_full_links(plan))
+    return (
+        *_pace(plan, layers),
+        *_waiting(plan),
+        *_full_dies(fullness),
+        *_uncertain(fullness),
+        *_full_links(plan),
+    )
 
 
 def advice(plan: Plan, model: str) -> tuple[str, ...]:
@@ -53,6 +61,22 @@ def _pace(plan: Plan, layers: Sequence[LayerLoad]) -> Iterator[str]:
         others = len(slowest) - 1
         who = f" and {others} more set" if others else " sets"
         yield f"{slowest[0]}{who} the pace: {plan.interval_cycles:,} cycles per frame"
+
+
+def _waiting(plan: Plan) -> Iterator[str]:
+    """Yield a sentence if a simulation found frames to take longer than the slowest layer."""
+    entries = plan.extra.get("simulation")
+    found = [
+        entry["interval_cycles"]
+        for entry in (entries if isinstance(entries, list | tuple) else ())
+        if isinstance(entry, Mapping) and isinstance(entry.get("interval_cycles"), int | float)
+    ]
+    longest = max(found, default=0)
+    if longest > _NOTICED * plan.interval_cycles:
+        yield (
+            f"simulated with its FIFOs, a copy takes a frame every {longest:,.0f} cycles: "
+            "what layers wait for each other and between frames is not in the pace"
+        )
 
 
 def _full_dies(fullness: Sequence[Fullness]) -> Iterator[str]:

@@ -58,6 +58,16 @@ def test_what_limits_the_plan_is_named():
     )
 
 
+def test_a_simulated_interval_beyond_the_pace_is_named():
+    found = [{"interval_cycles": 1_190.0}, {"interval_cycles": 1_500.0}, {}, "?"]
+    report = of_plan(replace(planned(NAMES), extra={"simulation": found}))
+    assert report.binding[1].startswith(
+        "simulated with its FIFOs, a copy takes a frame every 1,500"
+    )
+    quick = replace(planned(NAMES), extra={"simulation": found[:1]})
+    assert not any("simulated" in sentence for sentence in of_plan(quick).binding)
+
+
 def test_what_would_help_is_a_command_or_a_bound():
     assert of_plan(planned(NAMES), model="my net.onnx").advice == (
         "Up to 2.0 frames per second are not ruled out (50.0% more); "
