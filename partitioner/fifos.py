@@ -52,7 +52,7 @@ FRAMES = 4
 
 _LEAST_FRAMES = 2
 
-_MOST_EVENTS = 160_000_000
+_MOST_EVENTS = 80_000_000
 """Of a trial: each takes 16 bytes while FIFOs have no limit."""
 
 _TURNS = 3
