@@ -12,12 +12,12 @@ import resource
 import sys
 import time
 
-from elasticdf import flow
 from elasticdf.costs.network import estimate_network
 from elasticdf.costs.profile import load_profile
 from elasticdf.folding import cycle_targets, options
 from elasticdf.frontend.specialise import specialise
 from elasticdf.layers.kind import fpga_part
+from elasticdf.networks import load_network
 
 U250 = fpga_part("xcu250-figd2104-2L-e")
 NETWORKS = ("zoo:mobilenetv1-w4a4", "zoo:resnet50-w1a2")
@@ -27,7 +27,7 @@ def measure(model: str) -> str:
     """Return one line of the table."""
     profile = load_profile("calibrated")
     start = time.process_time()
-    graph = specialise(flow.load_network(model).graph, U250)
+    graph = specialise(load_network(model).graph, U250)
     loaded = time.process_time()
     targets = cycle_targets(graph)
     chosen = targets[len(targets) // 2]

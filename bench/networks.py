@@ -9,9 +9,9 @@ import argparse
 from time import perf_counter
 
 from elasticdf.errors import ElasticDFError
-from elasticdf.flow import load_network
 from elasticdf.hardware.cluster import parse_target
 from elasticdf.ir import Graph
+from elasticdf.networks import load_network
 from partitioner.plan import Mode
 from partitioner.request import Request
 from partitioner.search import plan

@@ -12,9 +12,9 @@ from time import process_time
 
 import models
 from elasticdf.errors import InfeasibleError, TimeLimitError
-from elasticdf.flow import ZOO, load_network
 from elasticdf.hardware.cluster import parse_target
 from elasticdf.ir import Graph
+from elasticdf.networks import ZOO, load_network
 from partitioner.clock import Meter
 from partitioner.plan import Mode, Plan
 from partitioner.request import Request

@@ -13,6 +13,8 @@ import numpy as np
 import models
 from codegen.bundle.pack import Packaged
 from elasticdf import flow
+from elasticdf.networks import ZOO
+from elasticdf.options import PackageOptions, PartitionOptions
 from elasticdf.progress import Report
 from elasticdf.runtime.run import RunReport
 from partitioner.plan import Mode, Plan
@@ -89,12 +91,12 @@ def demonstrate(folder: Path, report: Report) -> Demonstration:
     Raises:
         InternalError: The boards and the whole network disagree.
     """
-    name = MODEL.removeprefix(flow.ZOO)
+    name = MODEL.removeprefix(ZOO)
     inputs = folder / "images.npy"
     inputs.parent.mkdir(parents=True, exist_ok=True)
     np.save(inputs, np.concatenate([models.sample(name, seed) for seed in range(_FRAMES)]))
-    fastest = flow.PartitionOptions(model=MODEL, target=TARGET, output=folder / "fastest")
-    cut = flow.PartitionOptions(
+    fastest = PartitionOptions(model=MODEL, target=TARGET, output=folder / "fastest")
+    cut = PartitionOptions(
         model=MODEL,
         target=TARGET,
         output=folder / "cut",
@@ -105,11 +107,11 @@ def demonstrate(folder: Path, report: Report) -> Demonstration:
     return Demonstration(fastest=_show(fastest, inputs, report), cut=_show(cut, inputs, report))
 
 
-def _show(options: flow.PartitionOptions, inputs: Path, report: Report) -> Shown:
+def _show(options: PartitionOptions, inputs: Path, report: Report) -> Shown:
     project = options.output
     plan = flow.partition(options, report).plan
     flow.build_emulated(project, report)
-    packaged = flow.package(flow.PackageOptions(directory=project))
+    packaged = flow.package(PackageOptions(directory=project))
     result = flow.run(
         packaged.folder, inputs=inputs, output=project / "labels.npy", check=True, report=report
     )

@@ -7,7 +7,7 @@ anything: decisions live in the stages.
 from __future__ import annotations
 
 import io
-import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,15 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import models
 from codegen.build_plan import BuildPlan, write_atomically
 from codegen.bundle import pack
 from codegen.bundle.emulation import emulation_binary
 from codegen.bundle.host import emit_host
 from codegen.bundle.loaders import for_loader, target_for
 from codegen.deployment import deploy
-from codegen.finn.structure import check_user_steps
-from codegen.options import BuildOptions, read_build_options
 from codegen.project.emit import ProjectOptions, project, refusals
 from codegen.segments.emit import board_model, whole_model
 from elasticdf import folding, frontend
@@ -41,9 +38,20 @@ from elasticdf.errors import InfeasibleError, TimeLimitError, UserError
 from elasticdf.hardware.cluster import AutoTarget, Cluster, parse_target
 from elasticdf.hardware.load import load_board
 from elasticdf.ir import Graph
-from elasticdf.layers.kind import FpgaPart, fpga_part
+from elasticdf.layers.kind import fpga_part
+from elasticdf.networks import Network, fold_by_file, load_network, project_graph
+from elasticdf.options import (
+    CalibrateOptions,
+    EstimateOptions,
+    PackageOptions,
+    PartitionOptions,
+    SimulateOptions,
+    build_options,
+    check_tool,
+    finn_steps,
+    request,
+)
 from elasticdf.progress import Report, silent
-from elasticdf.records import encode
 from elasticdf.report.page import page, write_page
 from elasticdf.report.reading import read_plan_report
 from elasticdf.report.record import PlanReport, with_timeline
@@ -76,72 +84,11 @@ from partitioner.clock import Meter, stop_on_interrupt
 from partitioner.consistent import read_plan
 from partitioner.latency import SIMULATED
 from partitioner.placed import folded, hops_of
-from partitioner.plan import Mode, Plan
-from partitioner.request import Anchor, Objective, Request
+from partitioner.plan import Plan
 from partitioner.snapshot import load as load_snapshot
 from partitioner.snapshot import to_json as snapshot_document
 from partitioner.solution import Solution
 from partitioner.solver import SolverOptions
-
-ZOO = "zoo:"
-_FINN = "finn"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Network:
-    """A network as read.
-
-    Attributes:
-        graph: In hardware layers.
-        model: The ONNX file's content.
-    """
-
-    graph: Graph
-    model: bytes
-
-
-def load_network(
-    model: str,
-    *,
-    quirks: bool = False,
-    name: str | None = None,
-    part: FpgaPart = frontend.ANY_PART,
-) -> Network:
-    """Read a network.
-
-    Args:
-        model: Path of an ONNX file, or ``zoo:NAME``.
-        quirks: Follow FINN's known bugs, for cost profile ``finn``.
-        name: Of the network; the file's stem by default.
-        part: Decides which layers FINN would write in RTL.
-
-    Raises:
-        UserError: There is no such network, or it cannot become hardware.
-    """
-    if not model.startswith(ZOO):
-        return _load_file(Path(model), name, quirks=quirks, part=part)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{model.removeprefix(ZOO)}.onnx"
-        models.export(model.removeprefix(ZOO), path)
-        return _load_file(path, name, quirks=quirks, part=part)
-
-
-def _load_file(path: Path, name: str | None, *, quirks: bool, part: FpgaPart) -> Network:
-    model, graph = frontend.load_with_model(path, name=name, quirks=quirks, part=part)
-    return Network(graph=graph, model=model)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EstimateOptions:
-    """A request for an estimate; without rate, folding or as_is the graph's own folding counts."""
-
-    model: str
-    board: str
-    clock_hz: int
-    costs: str
-    frames_per_second: float | None = None
-    folding: Path | None = None
-    as_is: bool = False
 
 
 def estimate(options: EstimateOptions, report: Report) -> NetworkEstimate:
@@ -156,7 +103,7 @@ def estimate(options: EstimateOptions, report: Report) -> NetworkEstimate:
     part = fpga_part(board.part)
     graph = load_network(options.model, quirks=profile.exactly_finn, part=part).graph
     if options.folding is not None:
-        graph = folding.annotate_cycles(folding.apply_folding(graph, read_json(options.folding)))
+        graph = folding.annotate_cycles(fold_by_file(graph, options.folding))
     elif options.frames_per_second is not None:
         report("folding")
         cycles = int(options.clock_hz / options.frames_per_second)
@@ -172,76 +119,26 @@ def estimate(options: EstimateOptions, report: Report) -> NetworkEstimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartitionOptions:
-    """A request for a plan and its project; the fields are the options of ``partition``."""
-
-    model: str
-    target: str
-    output: Path
-    mode: Mode = Mode.TRANSPARENT
-    frames_per_second: float | None = None
-    as_is: bool = False
-    replicas: int | None = None
-    folding: Path | None = None
-    clock_hz: int = 200_000_000
-    costs: str = "calibrated"
-    anchors: tuple[tuple[str, int, str | None], ...] = ()
-    together: tuple[tuple[str, ...], ...] = ()
-    linear_cuts: bool = False
-    variants: bool = True
-    limits: tuple[tuple[str, float], ...] = ()
-    objective: str = "throughput"
-    solver: str = "highs"
-    time_limit_seconds: float = 60.0
-    seed: int = 0
-    snapshot: Path | None = None
-    finn_steps: Path | None = None
-    tool: str | None = None
-    build_options: Path | None = None
-    loader: Loader = Loader.ELASTICDF
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what decides the plan, without the folders of this machine."""
-        document: dict[str, Any] = encode(self)
-        for name in ("output", "snapshot"):
-            del document[name]
-        for name in ("model", "folding", "finn_steps", "target", "build_options"):
-            if isinstance(document[name], str | Path) and not str(document[name]).startswith(ZOO):
-                document[name] = Path(document[name]).name
-        return document
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Partitioned:
     """A plan and where its project is.
 
     Attributes:
         plan: As it stands in ``plan.json``.
         directory: Of the project.
+        seconds: That planning took, which ``plan.json`` leaves out to be the same every time.
         refusals: Why real binaries of some boards cannot be built.
     """
 
     plan: Plan
     directory: Path
+    seconds: float
     refusals: tuple[str, ...] = ()
 
-    def to_text(self) -> str:
-        """Return what a person wants to know first."""
-        plan = self.plan
-        proof = plan.certificate.throughput
-        lines = [
-            f"{plan.network}: {plan.frames_per_second:.1f} frames per second, "
-            f"{plan.replicas} x {len(plan.boards)} board(s), mode {plan.mode}, "
-            f"{plan.clock_hz / 1e6:.0f} MHz",
-            f"{plan.certificate.outcome}: at most {proof.bound:.1f} frames per second are possible "
-            f"(gap {proof.gap:.1%}), crossings cost {plan.certificate.crossing_cost.value:g} "
-            f"(at least {plan.certificate.crossing_cost.bound:g})",
-            *fifos.to_text(plan),
-            *(f"assumed: {note}" for note in plan.notes),
-            *(f"for emulation only: {reason}" for reason in self.refusals),
-            f"project in {self.directory}",
-        ]
-        return "\n".join(lines)
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan's document, with the time it took."""
+        document = self.plan.to_json()
+        document["certificate"]["seconds"] = self.seconds
+        return document
 
 
 def plan_counted(options: PartitionOptions, network: Network, memory: dict[object, Any]) -> Plan:
@@ -259,9 +156,9 @@ def plan_counted(options: PartitionOptions, network: Network, memory: dict[objec
         InfeasibleError: Proven impossible.
         TimeLimitError: No answer in time.
     """
-    request = _request(options, network.graph, parse_target(options.target), silent)
-    counted = replace(request.options, meter=Meter())
-    return search.plan(replace(request, memory=memory, options=counted))
+    asked = request(options, network.graph, parse_target(options.target), silent)
+    counted = replace(asked.options, meter=Meter())
+    return search.plan(replace(asked, memory=memory, options=counted))
 
 
 def partition(options: PartitionOptions, report: Report) -> Partitioned:
@@ -275,20 +172,22 @@ def partition(options: PartitionOptions, report: Report) -> Partitioned:
     target = target_for(options.target, options.loader, options.mode)
     report(f"reading {options.model}")
     profile = load_profile(options.costs)
-    _check_tool(target, options.tool)
-    building = _build_options(options.build_options)
-    steps = _finn_steps(options.finn_steps)
+    check_tool(target, options.tool)
+    building = build_options(options.build_options)
+    steps = finn_steps(options.finn_steps)
     network = load_network(options.model, quirks=profile.exactly_finn)
     digest = sha256(network.model)
     check_output(options.output, digest)
-    request = _request(options, network.graph, target, report)
+    asked = request(options, network.graph, target, report)
+    start = time.perf_counter()
     try:
         with stop_on_interrupt() as stop:
-            stoppable = replace(request.options, stop=stop)
-            plan, problem = fifos.plan_with_fifos(replace(request, options=stoppable))
+            stoppable = replace(asked.options, stop=stop)
+            plan, problem = fifos.plan_with_fifos(replace(asked, options=stoppable))
     except InfeasibleError as error:
         _leave_verdict(options.output, error)
         raise
+    seconds = time.perf_counter() - start
     if options.snapshot is not None:
         _write(options.snapshot, json_bytes(snapshot_document(problem)))
     report("writing the project")
@@ -320,61 +219,9 @@ def partition(options: PartitionOptions, report: Report) -> Partitioned:
     return Partitioned(
         plan=plan,
         directory=options.output,
+        seconds=seconds,
         refusals=refusals(network.graph, plan, cluster, deployment),
     )
-
-
-def _request(
-    options: PartitionOptions, graph: Graph, target: Cluster | AutoTarget, report: Report
-) -> Request:
-    if options.folding is not None:
-        graph = folding.apply_folding(graph, read_json(options.folding))
-    return Request(
-        graph=graph,
-        target=target,
-        mode=options.mode,
-        clock_hz=options.clock_hz,
-        fps=options.frames_per_second,
-        as_is=options.as_is or options.folding is not None,
-        replicas=options.replicas,
-        anchors=tuple(Anchor(layer=a[0], board=a[1], die=a[2]) for a in options.anchors),
-        together=options.together,
-        linear_cuts=options.linear_cuts,
-        variants=options.variants,
-        limits=dict(options.limits),
-        objective=Objective(options.objective),
-        costs=options.costs,
-        through_boards=isinstance(target, Cluster) and target.routes_through,
-        options=SolverOptions(
-            solver=options.solver, time_limit=options.time_limit_seconds, seed=options.seed
-        ),
-        progress=report,
-    )
-
-
-def _check_tool(target: Cluster | AutoTarget, tool: str | None) -> None:
-    boards = (target.board,) if isinstance(target, AutoTarget) else target.boards
-    for board in boards if tool is not None else ():
-        board.shell_for(tool or "")
-
-
-def _finn_steps(path: Path | None) -> bytes | None:
-    content = _optional_file(path)
-    return None if content is None else check_user_steps(content, str(path))
-
-
-def _build_options(path: Path | None) -> BuildOptions:
-    content = _optional_file(path)
-    return BuildOptions() if content is None else read_build_options(content, str(path))
-
-
-def _optional_file(path: Path | None) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _planned_cluster(target: Cluster | AutoTarget, plan: Plan) -> Cluster:
@@ -406,7 +253,7 @@ def build_emulated(
         read_json(directory / DEPLOYMENT), str(directory / DEPLOYMENT)
     )
     report(f"reading {deployment.network}")
-    graph = _project_graph(directory)
+    graph = project_graph(directory)
     meant = loader or _project_loader(directory)
     paths = []
     for deployed in deployment.boards:
@@ -433,29 +280,11 @@ def _project_loader(directory: Path) -> Loader:
     return Loader(options.get("loader", Loader.ELASTICDF))
 
 
-def _project_graph(directory: Path) -> Graph:
-    manifest = read_json(directory / MANIFEST)
-    quirks = manifest.get("options", {}).get("costs") == _FINN
-    name = manifest.get("network")
-    return load_network(str(directory / NETWORK), quirks=quirks, name=name).graph
-
-
 def _write(path: Path, content: bytes) -> None:
     try:
         write_atomically(path, content)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackageOptions:
-    """A request for an artifact; None takes the packer's default, or the project's loader."""
-
-    directory: Path
-    output: Path | None = None
-    loader: Loader | None = None
-    bitstream_id: str | None = None
-    version: str | None = None
 
 
 def package(options: PackageOptions) -> pack.Packaged:
@@ -555,7 +384,7 @@ def _with_timeline(record: PlanReport, plan: Plan, directory: Path) -> PlanRepor
     if not (directory / NETWORK).is_file() or not (directory / MANIFEST).is_file():
         return with_timeline(record, (), f"not simulated: {directory.name} holds no network")
     try:
-        copy, spans = slowest_copy(_project_graph(directory), plan)
+        copy, spans = slowest_copy(project_graph(directory), plan)
     except UserError as error:
         return with_timeline(record, (), f"not simulated: {error}")
     return with_timeline(record, spans, SIMULATED, copy=copy)
@@ -574,21 +403,6 @@ def mlperf(
     return run_mlperf(artifact, frames, options, logs, whole_model=whole, sample_count=samples)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrateOptions:
-    """A request to correct a cost profile by reports of builds.
-
-    Without a model, each report's own is taken from the FINN output folder it lies in.
-    """
-
-    reports: tuple[Path, ...]
-    output: Path
-    model: str | None
-    folding: Path | None
-    board: str
-    base: str
-
-
 def calibrate(options: CalibrateOptions) -> Calibration:
     """Correct a cost profile by what builds took and write the new one.
 
@@ -600,9 +414,7 @@ def calibrate(options: CalibrateOptions) -> Calibration:
     builds = []
     for path in options.reports:
         model = options.model or str(built_model(path))
-        graph = load_network(model, part=part).graph
-        if options.folding is not None:
-            graph = folding.apply_folding(graph, read_json(options.folding))
+        graph = fold_by_file(load_network(model, part=part).graph, options.folding)
         builds.append((graph, read_report(path)))
     result = calibrate_costs(
         builds,
@@ -613,18 +425,6 @@ def calibrate(options: CalibrateOptions) -> Calibration:
     )
     _write(options.output, to_toml(result.profile, base).encode())
     return result
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimulateOptions:
-    """A request for a simulation of a project folder or a network."""
-
-    what: str
-    folding: Path | None
-    clock_hz: int
-    size_fifos: bool
-    fifo_depth: int | None
-    trace: Path | None
 
 
 def simulate(options: SimulateOptions, report: Report) -> SimulationResult:
@@ -654,13 +454,11 @@ def _simulated(
 ) -> tuple[Graph, dict[str, tuple[Hop, ...]], int]:
     directory = Path(options.what)
     if not directory.is_dir():
-        graph = load_network(options.what).graph
-        if options.folding is not None:
-            graph = folding.apply_folding(graph, read_json(options.folding))
+        graph = fold_by_file(load_network(options.what).graph, options.folding)
         report("simulating")
         return graph, {}, options.clock_hz
     require_project(directory)
     plan = read_plan(read_json(directory / PLAN), str(directory / PLAN))
-    graph = folded(_project_graph(directory), plan, 0)
+    graph = folded(project_graph(directory), plan, 0)
     report("simulating")
     return graph, hops_of(graph, plan, 0), plan.clock_hz

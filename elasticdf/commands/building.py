@@ -10,6 +10,7 @@ from elasticdf.artifact.oci import export_oci, import_oci
 from elasticdf.commands.arguments import add_loader, loader_of
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.errors import UserError
+from elasticdf.options import PackageOptions
 from elasticdf.progress import Report
 
 
@@ -52,7 +53,7 @@ def _package(options: Namespace, report: Report) -> CommandResult:
     if options.directory is None:
         raise UserError("package needs a project folder, or --from-oci with -o OUT")
     packed = flow.package(
-        flow.PackageOptions(
+        PackageOptions(
             directory=options.directory,
             output=options.output,
             loader=loader_of(options),

@@ -17,6 +17,7 @@ from elasticdf.commands.command import Command, CommandResult
 from elasticdf.commands.estimate_table import estimate_table
 from elasticdf.costs.calibrate import Calibration
 from elasticdf.hardware.load import default_board
+from elasticdf.options import CalibrateOptions, EstimateOptions
 from elasticdf.progress import Report
 from elasticdf.records import encode
 from elasticdf.table import table
@@ -38,7 +39,7 @@ def _estimate_arguments(parser: ArgumentParser) -> None:
 
 def _estimate(options: Namespace, report: Report) -> CommandResult:
     result = flow.estimate(
-        flow.EstimateOptions(
+        EstimateOptions(
             model=options.model,
             board=options.board,
             clock_hz=options.clock,
@@ -72,7 +73,7 @@ def _calibrate_arguments(parser: ArgumentParser) -> None:
 def _calibrate(options: Namespace, report: Report) -> CommandResult:
     report("fitting")
     result = flow.calibrate(
-        flow.CalibrateOptions(
+        CalibrateOptions(
             reports=tuple(options.reports),
             output=options.output,
             model=options.model,

@@ -24,8 +24,10 @@ from elasticdf.commands.arguments import (
 )
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.errors import InfeasibleError
+from elasticdf.options import PartitionOptions
 from elasticdf.progress import Report
 from elasticdf.report.floorplan import floorplan
+from partitioner import fifos
 from partitioner.plan import Mode, Outcome
 from partitioner.solution import Solution
 from partitioner.solver import SolverOptions
@@ -80,7 +82,7 @@ def _partition_arguments(parser: ArgumentParser) -> None:
 
 
 def _partition(options: Namespace, report: Report) -> CommandResult:
-    request = flow.PartitionOptions(
+    request = PartitionOptions(
         model=options.model,
         target=options.target,
         output=options.output,
@@ -107,10 +109,29 @@ def _partition(options: Namespace, report: Report) -> CommandResult:
         loader=loader_of(options) or Loader.ELASTICDF,
     )
     result = flow.partition(request, report)
-    text = result.to_text()
+    text = _summary(result)
     if sys.stdout.isatty():
         text = f"{floorplan(result.plan, shutil.get_terminal_size().columns)}\n{text}"
-    return CommandResult(document=result.plan.to_json(), text=text)
+    return CommandResult(document=result.to_json(), text=text)
+
+
+def _summary(result: flow.Partitioned) -> str:
+    """Return what a person wants to know first."""
+    plan = result.plan
+    proof, crossings = plan.certificate.throughput, plan.certificate.crossing_cost
+    lines = [
+        f"{plan.network}: {plan.frames_per_second:.1f} frames per second, "
+        f"{plan.replicas} x {len(plan.boards)} board(s), mode {plan.mode}, "
+        f"{plan.clock_hz / 1e6:.0f} MHz",
+        f"{plan.certificate.outcome}: at most {proof.bound:.1f} frames per second are possible "
+        f"(gap {proof.gap:.1%}), crossings cost {crossings.value:g} (at least {crossings.bound:g})",
+        f"planned in {result.seconds:.1f} s with {plan.certificate.solver}",
+        *fifos.to_text(plan),
+        *(f"assumed: {note}" for note in plan.notes),
+        *(f"for emulation only: {reason}" for reason in result.refusals),
+        f"project in {result.directory}",
+    ]
+    return "\n".join(lines)
 
 
 def _solve_arguments(parser: ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from elasticdf.commands.arguments import (
 )
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.errors import UserError
+from elasticdf.options import SimulateOptions
 from elasticdf.progress import Report
 from elasticdf.simulation import SimulationResult
 from elasticdf.table import table
@@ -46,7 +47,7 @@ def _run(options: Namespace, report: Report) -> CommandResult:
         raise UserError("--folding belongs to a network; a project folder has its own folding")
     report("simulating")
     result = flow.simulate(
-        flow.SimulateOptions(
+        SimulateOptions(
             what=options.what,
             folding=options.folding,
             clock_hz=options.clock,

@@ -19,6 +19,8 @@ from elasticdf import flow
 from elasticdf.costs.profile import load_profile
 from elasticdf.errors import InfeasibleError, TimeLimitError, UserError
 from elasticdf.explore.grid import Point
+from elasticdf.networks import Network, load_network
+from elasticdf.options import PartitionOptions
 
 
 class Outcome(StrEnum):
@@ -51,7 +53,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What all points of a sweep share; see `elasticdf.flow.PartitionOptions`.
+    """What all points of a sweep share; see `elasticdf.PartitionOptions`.
 
     The time limit counts work (`partitioner.clock`), so that a point computed twice, on another
     machine or a busier one, has the same answer.
@@ -80,7 +82,7 @@ class Answer:
 
 def solve(point: Point, model: Model, settings: Settings) -> Answer:
     """Return the plan of a point, or why there is none."""
-    options = flow.PartitionOptions(
+    options = PartitionOptions(
         model=model.name,
         target=point.target,
         output=Path(),
@@ -109,9 +111,9 @@ def solve(point: Point, model: Model, settings: Settings) -> Answer:
 
 
 @lru_cache(maxsize=2)
-def _read(name: str, content: bytes, *, quirks: bool) -> tuple[flow.Network, dict[object, Any]]:
+def _read(name: str, content: bytes, *, quirks: bool) -> tuple[Network, dict[object, Any]]:
     """Read a network once per process, with a memory for what its points share."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         path.write_bytes(content)
-        return flow.load_network(str(path), quirks=quirks, name=name), {}
+        return load_network(str(path), quirks=quirks, name=name), {}

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codegen.build_plan import BuildPlan
-from elasticdf import flow
 from elasticdf.costs.profile import load_profile
 from elasticdf.errors import UserError
 from elasticdf.explore.engine import Engine, answers
@@ -20,6 +19,7 @@ from elasticdf.explore.page import page
 from elasticdf.explore.result import Exploration, exploration, fullness_of, row_of
 from elasticdf.explore.solve import Answer, Model, Settings
 from elasticdf.explore.store import Store
+from elasticdf.networks import load_network
 from elasticdf.report.page import write_page
 from elasticdf.rundir import json_bytes
 
@@ -59,7 +59,7 @@ def explore(sweep: Sweep, told: Told) -> Exploration:
     if sweep.output.exists() and not sweep.output.is_dir():
         raise UserError(f"output {sweep.output} is a file; name a folder with -o")
     quirks = load_profile(sweep.settings.costs).exactly_finn
-    network = flow.load_network(sweep.model, quirks=quirks)
+    network = load_network(sweep.model, quirks=quirks)
     model = Model(name=network.graph.name, content=network.model)
     store = Store(directory=sweep.output, model_sha256=model.sha256, settings=sweep.settings)
     found = {point: answer for point in sweep.points if (answer := store.load(point))}

@@ -9,9 +9,9 @@ from functools import cache
 
 import pytest
 
-from elasticdf.flow import load_network
 from elasticdf.hardware.cluster import parse_target
 from elasticdf.ir import RESOURCE_NAMES
+from elasticdf.networks import load_network
 from elasticdf.simulation import simulate
 from partitioner import search
 from partitioner.fifos import FIFOS, SIMULATION, plan_with_fifos

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from elasticdf import folding
-from elasticdf.flow import load_network
+from elasticdf.networks import load_network
 from elasticdf.simulation import frame_latency
 from elasticdf.simulation.curve import least_latency
 
