@@ -353,21 +353,22 @@ class Formulation:
         return Placement(regions=tuple(regions), options=tuple(options), routes=routes)
 
     def _route(self, answer: Answer, replica: int, a: int, start: int) -> tuple[Hop, ...]:
-        """Follow the flow of an arc from its source; circles beside it are left out."""
+        """Follow the flow of an arc from its source; circles in it and beside it are left out."""
         taken = {
             (link, forward)
             for (r, arc, link, forward), index in self._flow.items()
             if (r, arc) == (replica, a) and answer.chosen(index)
         }
         route: list[Hop] = []
-        here = start
-        while True:
-            hop = next((h for h in sorted(taken) if self._leaves(h) == here), None)
-            if hop is None:
-                return tuple(route)
+        trail = [start]
+        while hop := next((h for h in sorted(taken) if self._leaves(h) == trail[-1]), None):
             taken.remove(hop)
             route.append(hop)
-            here = self.problem.links[hop[0]].regions[1 if hop[1] else 0]
+            arrived = self.problem.links[hop[0]].regions[1 if hop[1] else 0]
+            stop = trail.index(arrived) if arrived in trail else len(route)
+            del trail[stop:], route[stop:]
+            trail.append(arrived)
+        return tuple(route)
 
     def _leaves(self, hop: Hop) -> int:
         return self.problem.links[hop[0]].regions[0 if hop[1] else 1]

@@ -205,6 +205,17 @@ def test_solver_agrees_with_brute_force(problem: Problem) -> None:
     _agrees(problem)
 
 
+@settings(QUIET, max_examples=40)
+@given(problems())
+def test_flows_in_circles_become_routes(problem: Problem) -> None:
+    formulation = Formulation(problem)
+    cost = formulation.model.objective_terms
+    formulation.model.charge({index: -2 * weight for index, weight in cost.items()})
+    answer = formulation.model.solve(OPTIONS)  # as many crossings as limits allow
+    if answer.values is not None:
+        assert violations(problem, formulation.placement(answer)) == ()
+
+
 @pytest.mark.slow
 @settings(QUIET, max_examples=3000)
 @given(problems())
