@@ -45,6 +45,9 @@ _PATIENCE = (0.1, 0.2, 0.3)
 _SMALL_CHAIN = 500
 """Items from which that is worth its time: walks do better where they can be searched."""
 
+_WALK_SHARE = 0.7
+"""Part of the time that walks of several replicas get while there is no placement at all."""
+
 _SECONDS_PER_ITEM = 2e-5
 """Nominal work of laying one item along a walk."""
 
@@ -100,14 +103,15 @@ def solve(problem: Problem, options: SolverOptions, *, first: Placement | None =
     best = Best(problem)
     best.offer(first)
     if best.placement is None:
-        best.offer(construct(problem))
+        best.offer(construct(problem, clock))
     if not best.closed and len(problem.arcs) >= len(problem.items) > _SMALL_CHAIN:
         for patience in _PATIENCE:
-            best.offer(construct(problem, patience=patience))
+            best.offer(construct(problem, clock, patience=patience))
     if problem.size <= _TINY_SIZE:
         _general(best, options, clock)
         return _solution(best, options, clock)
-    _by_walks(best, options, clock)
+    sure = best.placement is not None or problem.replicas == 1
+    _by_walks(best, options, clock if sure else clock.part(_WALK_SHARE))
     if not best.closed:
         _general(best, options, clock)
     if not best.closed and (problem.replicas > 1 or best.placement is None):
@@ -118,7 +122,7 @@ def solve(problem: Problem, options: SolverOptions, *, first: Placement | None =
 def solve_by_walks(problem: Problem, options: SolverOptions) -> Solution:
     """Return what walks alone find and prove; `solve` adds the general model where that helps."""
     clock, best = options.clock(), Best(problem)
-    best.offer(construct(problem))
+    best.offer(construct(problem, clock))
     _by_walks(best, options, clock)
     return _solution(best, options, clock)
 

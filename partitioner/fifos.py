@@ -30,6 +30,7 @@ from elasticdf.simulation import (
     simulate,
 )
 from partitioner import answer, search
+from partitioner.clock import Clock
 from partitioner.placed import folded, hops_of
 from partitioner.plan import Assignment, Place, Plan
 from partitioner.problem import Problem, Region, Vector, exact
@@ -47,6 +48,9 @@ SIMULATION = "simulation"
 EFFORT = 60_000_000
 """Events spent on making the FIFOs of a plan shallower."""
 
+_EVENTS_PER_SECOND = 6_000_000
+"""How many are simulated in a second, about."""
+
 FRAMES = 4
 """Frames of every trial."""
 
@@ -56,8 +60,14 @@ _MOST_EVENTS = 80_000_000
 """Of a trial: each takes 16 bytes while FIFOs have no limit."""
 
 _TURNS = 3
-_SHARE = 0.25
-"""Part of the time limit a further search may take."""
+_FIRST_SHARE = 0.75
+"""Part of the time limit the first search may take; others share the rest."""
+
+_LEAST_SECONDS = 2.0
+"""Time for a further search, even if none is left."""
+
+_WORTH = 0.5
+"""Part of the first plan's rate that a plan with room for FIFOs must reach to be preferred."""
 
 _MARGIN = 1.5
 """Room made for FIFOs, as a multiple of what was missing."""
@@ -110,13 +120,17 @@ def plan_with_fifos(request: Request) -> tuple[Plan, Problem]:
         InfeasibleError: There is no plan.
         TimeLimitError: Time ran out before any plan was found.
     """
-    plan, problem = search.plan_with_problem(request)
+    options, clock = request.options, request.options.clock()
+    seconds = options.time_limit * _FIRST_SHARE
+    plan, problem = search.plan_with_problem(
+        replace(request, options=replace(options, time_limit=seconds))
+    )
     first, regions = (plan, problem), {region.name: region for region in problem.regions}
     asked, reason = request, ""
     for turn in range(_TURNS):
         _tell(request, "sizing FIFOs")
         try:
-            groups = _sized(request.graph, plan)
+            groups = _sized(request.graph, plan, clock)
         except UserError as error:
             return _unsized(plan, str(error)), problem
         charged = _charged(request.graph, plan, groups)
@@ -133,11 +147,15 @@ def plan_with_fifos(request: Request) -> tuple[Plan, Problem]:
             asked,
             fifo_bits=_most(asked.fifo_bits, groups),
             limits={**asked.limits, **_tightened(problem, own, used)},
-            options=replace(request.options, time_limit=request.options.time_limit * _SHARE),
+            options=replace(
+                options, time_limit=max(_LEAST_SECONDS, clock.left() / (_TURNS - turn - 1))
+            ),
         )
         try:
             plan, problem = search.plan_with_problem(asked)
         except (InfeasibleError, TimeLimitError):
+            break
+        if plan.frames_per_second < first[0].frames_per_second * _WORTH:
             break
     return _unsized(first[0], f"with them {reason}"), first[1]
 
@@ -201,8 +219,10 @@ def _unsized(plan: Plan, reason: str) -> Plan:
     return replace(plan, notes=(*plan.notes, note))
 
 
-def _sized(graph: Graph, plan: Plan) -> tuple[_Sized, ...]:
+def _sized(graph: Graph, plan: Plan, clock: Clock) -> tuple[_Sized, ...]:
     """Return the FIFOs of all replicas; those that differ in nothing are sized once.
+
+    The less time is left, the less is spent on making them shallow.
 
     Raises:
         UserError: Something cannot be simulated.
@@ -214,12 +234,13 @@ def _sized(graph: Graph, plan: Plan) -> tuple[_Sized, ...]:
         if key in groups:
             groups[key].replicas.append(replica)
         else:
-            groups[key] = _sized_alone(built, hops, plan.clock_hz, replica)
+            effort = min(EFFORT, int(clock.left() * _EVENTS_PER_SECOND))
+            groups[key] = _sized_alone(built, hops, plan.clock_hz, replica, effort)
     return tuple(groups.values())
 
 
 def _sized_alone(
-    built: Graph, hops: Mapping[str, tuple[Hop, ...]], clock_hz: int, replica: int
+    built: Graph, hops: Mapping[str, tuple[Hop, ...]], clock_hz: int, replica: int, effort: int
 ) -> _Sized:
     has_adapters = any(layer.family in ADAPTERS for layer in built)
     depths: dict[str, int] | None = None
@@ -228,7 +249,7 @@ def _sized_alone(
         frames = min(FRAMES, _MOST_EVENTS // events_per_frame(built, hops))
         if frames < _LEAST_FRAMES:
             raise UserError("a frame has too many transfers to size them by simulation")
-        least = least_depths(built, hops=hops, effort=EFFORT, frames=frames, same_latency=True)
+        least = least_depths(built, hops=hops, effort=effort, frames=frames, same_latency=True)
         depths = {tensor: max(_SHALLOW, depth) for tensor, depth in least.items()}
         settings = {
             layer: {name: tuple(values) for name, values in entry.items()}

@@ -15,6 +15,7 @@ from math import ceil
 
 import numpy as np
 
+from partitioner.clock import Clock
 from partitioner.packing import Choice, Loads, Room, longest_prefix, pack
 from partitioner.plan import CrossingKind
 from partitioner.problem import Link, Problem, Vector
@@ -53,31 +54,34 @@ class Order:
     patience: float = 0.0
 
 
-def construct(problem: Problem, *, patience: float = 0.0) -> Placement | None:
-    """Return a valid placement, or None if none was found.
+def construct(problem: Problem, clock: Clock, *, patience: float = 0.0) -> Placement | None:
+    """Return a valid placement, or None if none was found in time.
 
     Args:
         problem: What to place.
+        clock: Time left.
         patience: Share of its items a region gives up to be left by fewer streams.
 
     Tidy placements (every region holds whole replicas or one stretch of the chain) are tried in
     every order before any is allowed to spill what is left over into gaps.
     """
     if kernels_are_scarce(problem):
-        placement = _construct(without_control_ports(problem), patience)
+        placement = _construct(without_control_ports(problem), clock, patience)
         if placement is not None and not violations(problem, placement):
             return placement
-    return _construct(problem, patience)
+    return _construct(problem, clock, patience)
 
 
-def _construct(problem: Problem, patience: float) -> Placement | None:
+def _construct(problem: Problem, clock: Clock, patience: float) -> Placement | None:
     table = RouteTable(problem=problem)
     whole = copies_per_region(problem)
     for spill in (False, True):
         for order in orders(problem):
             for first in (whole, {}) if any(whole.values()) else ({},):
-                patient = replace(order, patience=patience)
-                placement = _along(problem, table, patient, first, spill=spill)
+                if clock.left() <= 0:
+                    return None
+                filling = _Filling(problem, replace(order, patience=patience), clock)
+                placement = _along(filling, table, first, spill=spill)
                 if placement is not None and not violations(problem, placement):
                     return placement
     return None
@@ -121,9 +125,9 @@ def _dies(problem: Problem, board: int, *, inwards: bool) -> tuple[int, ...]:
 
 
 def _along(
-    problem: Problem, table: RouteTable, order: Order, whole: Mapping[int, int], *, spill: bool
+    filling: _Filling, table: RouteTable, whole: Mapping[int, int], *, spill: bool
 ) -> Placement | None:
-    filling = _Filling(problem, order)
+    problem, order = filling.problem, filling.order
     laid = filling.put_whole(whole)
     size = len(problem.items)
     for replica in range(laid, problem.replicas):
@@ -145,21 +149,23 @@ class _Filling:
     Positions count the items of all replicas, replica by replica, as in `Placement`.
     """
 
-    def __init__(self, problem: Problem, order: Order) -> None:
-        self._problem = problem
-        self._order = order
+    def __init__(self, problem: Problem, order: Order, clock: Clock) -> None:
+        self.problem = problem
+        self.order = order
+        self._clock = clock
         self._cuts = _CutLoads(problem)
         self._size = len(problem.items)
         self._held: dict[int, list[int]] = {region: [] for region in order.regions}
         self._choice: dict[int, Choice] = {}
         self._laid = 0
         self._last = order.regions[0]
+        self._refused: set[tuple[int, int]] = set()
         self.chain: list[int] = []
 
     def put_whole(self, whole: Mapping[int, int]) -> int:
         """Put whole replicas into regions, as many as there are to place; return how many."""
         first = 0
-        for region, replicas in share_out(self._problem.replicas, whole).items():
+        for region, replicas in share_out(self.problem.replicas, whole).items():
             for count in range(replicas, 0, -1):  # ports may leave room for fewer
                 positions = list(range(first * self._size, (first + count) * self._size))
                 choice = pack(self._loads(region, positions))
@@ -171,7 +177,7 @@ class _Filling:
 
     def places(self) -> tuple[list[int], list[int]]:
         """Return the region and the option of every position."""
-        regions = [0] * (self._size * self._problem.replicas)
+        regions = [0] * (self._size * self.problem.replicas)
         options = list(regions)
         for region, positions in self._held.items():
             choice = self._choice.get(region, ())
@@ -181,11 +187,11 @@ class _Filling:
 
     def run(self) -> bool:
         """Lay the chain along the regions; return whether all of it found a place."""
-        for region, following in zip_longest(self._order.regions, self._order.regions[1:]):
-            if self._laid == len(self.chain):
+        for region, following in zip_longest(self.order.regions, self.order.regions[1:]):
+            if self._laid == len(self.chain) or self._clock.left() <= 0:
                 break
             self._fill(region, following)
-            if not self._order.joined and following is not None:
+            if not self.order.joined and following is not None:
                 self._leave(region, following)
         return self._laid == len(self.chain)
 
@@ -198,7 +204,7 @@ class _Filling:
             return False
         while self._laid < len(self.chain):
             place = self._gap(self.chain[self._laid])
-            if place is None:
+            if place is None or self._clock.left() <= 0:
                 return False
             region, self._choice[region] = place
             self._held[region].append(self.chain[self._laid])
@@ -207,25 +213,26 @@ class _Filling:
         return True
 
     def _gap(self, position: int) -> tuple[int, Choice] | None:
-        board = self._problem.regions[self._last].board
-        starts = position % self._size == 0
+        board = self.problem.regions[self._last].board
+        item = position % self._size
         near = sorted(self._held, key=lambda region: (abs(region - self._last), region))
         for region in near:
-            same = self._problem.regions[region].board == board
-            if not (same or starts or self._order.joined):
+            same = self.problem.regions[region].board == board
+            if not (same or item == 0 or self.order.joined) or (region, item) in self._refused:
                 continue
             choice = pack(self._loads(region, [*self._held[region], position]))
             if choice is not None:
                 return region, choice
+            self._refused.add((region, item))  # regions only get fuller
         return None
 
     def _loads(self, region: int, positions: Sequence[int]) -> Loads:
-        items = tuple(self._problem.items[p % self._size] for p in positions)
-        return Room(region=region, reserved=self._reserve(region)).loads(self._problem, items)
+        items = tuple(self.problem.items[p % self._size] for p in positions)
+        return Room(region=region, reserved=self._reserve(region)).loads(self.problem, items)
 
     def _leave(self, region: int, following: int) -> None:
         """Forget the replica that was begun if the next region is on another board."""
-        if self._problem.regions[region].board == self._problem.regions[following].board:
+        if self.problem.regions[region].board == self.problem.regions[following].board:
             return
         begun = self._laid % self._size
         self._laid -= begun
@@ -258,9 +265,9 @@ class _Filling:
     def _left_by_fewer(self, count: int, held: int, region: int, following: int | None) -> int:
         """Return the number of items up to ``count`` after which the fewest streams are cut."""
         end = self._laid + count - held
-        if not self._order.patience or end >= len(self.chain):
+        if not self.order.patience or end >= len(self.chain):
             return count
-        least = max(held + 1, ceil(count * (1 - self._order.patience)))
+        least = max(held + 1, ceil(count * (1 - self.order.patience)))
         legal = [
             number
             for number in range(count, least - 1, -1)
@@ -281,22 +288,22 @@ class _Filling:
         item = max(self.chain[cut - 1], self.chain[cut]) % self._size
         if following is None:
             return False
-        here, there = self._problem.regions[region], self._problem.regions[following]
-        if here.board != there.board and not self._order.joined:
+        here, there = self.problem.regions[region], self.problem.regions[following]
+        if here.board != there.board and not self.order.joined:
             return True  # what was begun on this board is taken back
-        return self._cuts.fits(item, _joint(self._problem, region, following))
+        return self._cuts.fits(item, _joint(self.problem, region, following))
 
     def _reserve(self, region: int) -> Vector:
         """Return what the region must keep for its controller and, if joined, its ports."""
-        problem = self._problem
+        problem = self.problem
         reserved = np.array(controller_at(problem, region), dtype=np.int64)
-        if self._order.joined:
+        if self.order.joined:
             for link in problem.links:
                 for end in link.ends:
                     if end.region == region and end.charge:
                         reserved += np.array(end.charge)
                         if end.adapter:
-                            reserved += self._order.streams * np.array(end.adapter)
+                            reserved += self.order.streams * np.array(end.adapter)
                         for item in _returning(problem):
                             reserved += np.array(_cheapest(problem, item, region)[1])
         return tuple(int(amount) for amount in reserved)

@@ -6,6 +6,7 @@ Refuses answers that the independent verifier does not accept.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import floor
 
@@ -52,6 +53,9 @@ _SECONDS_PER_LAYER = 1e-3
 
 _CENSUS_SIZE = 40_000
 """Items times options times regions up to which copies are counted by a model."""
+
+_BOUND_SHARE = 0.25
+"""Part of the time left in which the pooled bound is found for every number of replicas."""
 
 _EXAMINE_SECONDS = 15.0
 """Time for one such question."""
@@ -222,7 +226,7 @@ class Space:
         """Return a placement of layers built by some of these choices, None if none was found."""
         problem = self.problem(choices, interval, replicas)
         self.clock.charge(_SECONDS_PER_SIZE * problem.size)
-        placement = construct(problem) or self._search(problem)
+        placement = construct(problem, self.clock) or self._search(problem)
         return None if placement is None else _found(choices, problem, placement)
 
     def examine(self, target: int, replicas: int) -> Examined:
@@ -246,7 +250,7 @@ class Space:
         most = problem.replicas
         for replicas in range(problem.replicas, 0, -1):
             fewer = replace(problem, replicas=replicas)
-            placement = construct(fewer)
+            placement = construct(fewer, self.clock)
             if placement is not None:
                 return Held(most=most, placement=placement, placed=replicas)
             held = self._count(fewer)
@@ -306,17 +310,20 @@ class Space:
     def candidates(self) -> list[tuple[int, int]]:
         """Return numbers of replicas with the first target the pooled bound allows, best first.
 
-        A target is an index into the table's targets.
+        A target is an index into the table's targets. Numbers that time does not reach get the
+        target of the next smaller number known, for more replicas are never faster.
         """
-        targets = self.table.targets
-        found = []
-        low = 0
-        for replicas in self.replica_numbers():
-            low = bisect_left(
-                range(len(targets)), 1, lo=low, key=lambda t: int(self.most_replicas(t) >= replicas)
-            )
-            if low < len(targets):
-                found.append((replicas, low))
+        targets, clock = self.table.targets, self.clock.part(_BOUND_SHARE)
+        lows: dict[int, int] = {}
+        for replicas in coarse_first(self.replica_numbers()):
+            low = max((lows[n] for n in lows if n < replicas), default=0)
+            high = min((lows[n] for n in lows if n > replicas), default=len(targets))
+            while low < high and clock.left() > 0:
+                middle = (low + high) // 2
+                fits = self.most_replicas(middle) >= replicas
+                low, high = (low, middle) if fits else (middle + 1, high)
+            lows[replicas] = low
+        found = [(replicas, low) for replicas, low in lows.items() if low < len(targets)]
         return sorted(found, key=lambda pair: (-pair[0] / targets[pair[1]], pair[0]))
 
     def replica_numbers(self) -> range:
@@ -332,6 +339,21 @@ class Space:
             kernels = _MOST_REPLICAS
         slowest = len(self.table.targets) - 1
         return range(1, max(1, min(kernels, self.most_replicas(slowest))) + 1)
+
+
+def coarse_first(numbers: Sequence[int]) -> Iterator[int]:
+    """Yield every number once, each between two that were yielded before.
+
+    >>> list(coarse_first(range(1, 8)))
+    [1, 7, 4, 2, 5, 3, 6]
+    """
+    yield from dict.fromkeys((*numbers[:1], *numbers[-1:]))
+    gaps = [(0, len(numbers) - 1)]
+    for low, high in gaps:
+        middle = (low + high) // 2
+        if low < middle < high:
+            yield numbers[middle]
+            gaps += [(low, middle), (middle, high)]
 
 
 def _found(choices: Choices, problem: Problem, placement: Placement) -> Found:

@@ -8,10 +8,12 @@ either placed or proven impossible. Refuses to wait for either beyond the time l
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from partitioner.space import Found, Space
-from partitioner.whole import copies_per_region
+from partitioner.whole import copies_per_region, kernels_are_scarce, without_control_ports
 
 _BOUND_ATTEMPTS = 8
 """Numbers of replicas tried at their bound before any is searched."""
@@ -52,6 +54,10 @@ class _Search:
     low: dict[int, int]
     order: list[int]
     best: Found | None = None
+    _quick: Space = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._quick = replace(self.space, clock=self.space.clock.part(_QUICK_SHARE))
 
     def limit(self) -> float:
         """Return the frames per cycle that are not ruled out."""
@@ -89,76 +95,79 @@ class _Search:
         return high
 
     def at_once(self) -> None:
-        """Find some placement, the sooner the better: at a bound, or whole copies in regions."""
-        space = self.space
+        """Find some placement, the sooner the better: whole copies in regions, or at a bound."""
+        slowest = len(self.space.table.targets) - 1
+        spare = self.space.place(slowest, self.space.replica_numbers()[0])
+        self._whole_copies(self.space, sorted(set(self.low.values())))
         for replicas in self.order[:_BOUND_ATTEMPTS]:
-            if self._offer(space.place(self.low[replicas], replicas)):
+            if self._offer(self._quick.place(self.low[replicas], replicas)):
                 break
-        self._whole_copies()
+        self._whole_copies(self._quick, range(slowest + 1))
         if self.best is None and self.order:
-            self._quickest(min(self.order))
+            self._quickest(self.space, min(self.order))
         if self.best is None:
-            slowest = len(space.table.targets) - 1
-            self._offer(space.place(slowest, space.replica_numbers()[0]))
+            self._offer(spare)
 
-    def _whole_copies(self) -> None:
-        """Try the interval at which most frames pass through copies that cross nothing."""
-        space, targets = self.space, self.space.table.targets
+    def _whole_copies(self, space: Space, among: Iterable[int]) -> None:
+        """Try the target at which most frames pass through copies that cross nothing."""
+        targets = space.table.targets
         asked = space.replica_numbers()
-        rates = [
-            (min(space.most_replicas(t), asked[-1]) / targets[t], t) for t in range(len(targets))
-        ]
+        timely = takewhile(lambda _: space.clock.left() > 0, among)
+        rates = [(min(space.most_replicas(t), asked[-1]) / targets[t], t) for t in timely]
         best, chosen = 0.0 if self.best is None else self.best.rate(), None
         for bound, target in sorted(rates, key=lambda pair: (-pair[0], pair[1])):
-            if bound <= best * (1 + _CLOSE) or self._late(_QUICK_SHARE):
+            if bound <= best * (1 + _CLOSE) or space.clock.left() <= 0:
                 break
             choices = space.table.at(targets[target])
             if choices is None:
                 continue
             most = round(bound * targets[target])
-            whole = copies_per_region(space.problem(choices, targets[target], most))
-            replicas = min(sum(whole.values()), most)
+            problem = space.problem(choices, targets[target], most)
+            if kernels_are_scarce(problem):
+                problem = without_control_ports(problem)
+            replicas = min(sum(copies_per_region(problem).values()), most)
             if replicas >= asked[0] and replicas / targets[target] > best:
                 best, chosen = replicas / targets[target], (target, replicas)
         if chosen is not None:
             self._offer(space.place(*chosen))
 
-    def _late(self, share: float) -> bool:
+    def _late(self) -> bool:
+        """Whether the time that is left is that for fewer crossings."""
         clock = self.space.clock
-        return clock.left() <= 0 or clock.spent() > share * (clock.spent() + clock.left())
+        return clock.left() <= _CROSSING_SHARE * (clock.spent() + clock.left())
 
     def quickly(self) -> None:
         """Improve the best by placements that need no solver."""
         for replicas in self.order:
-            if self._late(_QUICK_SHARE):
+            if self._quick.clock.left() <= 0:
                 return
             if self._hopeful(replicas):
-                self._quickest(replicas)
+                self._quickest(self._quick, replicas)
 
-    def _quickest(self, replicas: int) -> None:
+    def _quickest(self, space: Space, replicas: int) -> None:
         """Look for the fastest placement of that many replicas that beats the best.
 
         Good intervals are close to the bound, so steps from it grow before they are bisected.
         """
         low, high = self.low[replicas], self._slowest_better(replicas)
-        if high < low or not self._offer(self.space.place(high, replicas)):
+        if high < low or not self._offer(space.place(high, replicas)):
             return
         step = 1
-        while low < high and not self._late(_QUICK_SHARE):
+        while low < high and space.clock.left() > 0:
             probe = min(low + step - 1, high - 1)
-            if self._offer(self.space.place(probe, replicas)):
+            if self._offer(space.place(probe, replicas)):
                 high = probe
                 break
             low, step = probe + 1, step * 2
-        while low < high and not self._late(_QUICK_SHARE):
+        while low < high and space.clock.left() > 0:
             middle = (low + high) // 2
-            placed = self._offer(self.space.place(middle, replicas))
+            placed = self._offer(space.place(middle, replicas))
             low, high = (low, middle) if placed else (middle + 1, high)
 
     def thoroughly(self) -> None:
         """Place or refute, with a solver, whatever could still beat the best."""
         unresolved: set[int] = set()
-        while not self._late(1 - _CROSSING_SHARE):
+        while not self._late():
             hopeful = [n for n in self.order if n not in unresolved and self._hopeful(n)]
             if not hopeful:
                 return
@@ -176,7 +185,7 @@ class _Search:
     def _refute(self, replicas: int, high: int) -> None:
         """Raise the first interval not ruled out, where that is proven quickly."""
         low = self.low[replicas]
-        while low < high and not self._late(1 - _CROSSING_SHARE):
+        while low < high and not self._late():
             middle = (low + high) // 2
             answer = self.space.examine(middle, replicas)
             if answer.found is not None:

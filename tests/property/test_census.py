@@ -9,6 +9,7 @@ from hypothesis import given, settings
 
 from partitioner.bounds import boards_only
 from partitioner.census import Census
+from partitioner.clock import Clock
 from partitioner.fill import construct
 from partitioner.problem import Problem
 from partitioner.solver import Status
@@ -33,7 +34,7 @@ def _is_a_relaxation(problem: Problem) -> None:
 
 
 def _begins_with(problem: Problem) -> None:
-    placement = construct(problem)
+    placement = construct(problem, Clock(60.0))
     if placement is None:
         return
     census = Census(problem, charged=True)
