@@ -43,6 +43,9 @@ from elasticdf.runtime.failures import BoardError
 ANSWER_SECONDS = 60.0
 """A board that does not answer a message for so long is taken for dead."""
 
+_END_SECONDS = 10.0
+"""A process that hung up has ended within so long, however busy the machine is."""
+
 _EMULATED_WATTS = 25.0
 _EMULATED_CELSIUS = 40.0
 _WORDS_PER_MESSAGE = 256
@@ -109,6 +112,7 @@ class EmulatedBoard:
         self._runs: dict[int, EmulatedRun] = {}
         self._lock = threading.Lock()
         self._failure: BoardError | None = None
+        self._end: BoardError | None = None
         self._allocators: dict[int, BankAllocator] = {}
         self._program: tuple[Xclbin, Deployment, int] | None = None
         self._start_process()
@@ -126,7 +130,7 @@ class EmulatedBoard:
             self._process = subprocess.Popen(
                 command, pass_fds=[there.fileno()], stdin=subprocess.DEVNULL, env=environment
             )
-        self._failure = None
+        self._failure = self._end = None
         reader = threading.Thread(
             target=self._read_events,
             args=(self._channel, self._process),
@@ -144,7 +148,7 @@ class EmulatedBoard:
     @property
     def failure(self) -> BoardError | None:
         """Why the board cannot go on, or None."""
-        return self._failure
+        return self._end or self._failure
 
     @property
     def label(self) -> str:
@@ -160,7 +164,8 @@ class EmulatedBoard:
             self._take(message)
         status = process.wait()
         ended = f"killed by signal {-status}" if status < 0 else f"ended with status {status}"
-        self._fail(self._error(f"{self.label}: its process was {ended}"))
+        self._end = self._error(f"{self.label}: its process was {ended}")
+        self._fail(self._end)
 
     def _take(self, message: dict[str, Any]) -> None:
         if message["op"] == "fault":
@@ -228,7 +233,8 @@ class EmulatedBoard:
         try:
             self._channel.send(message, descriptors)
         except OSError as error:
-            raise self._failure or self._error(f"{self.label}: its process is gone") from error
+            self._reader.join(_END_SECONDS)  # it knows how the process ended, a moment later
+            raise self._end or self._error(f"{self.label}: its process hung up") from error
 
     def power_watts(self) -> float:
         """Return a plausible constant."""
@@ -298,13 +304,16 @@ class EmulatedBoard:
     def reset(self) -> None:
         """Bring the board back to where it was after programming; start it again if it is gone."""
         self._fail(self._error(f"{self.label}: it was reset"))
-        if self._process.poll() is not None:
+        try:
+            ends = self.call("reset")
+        except BoardError:
+            if self._end is None:
+                raise
             self._channel.close()
             self._reader.join()
             self._start_process()
             self._load()
             return
-        ends = self.call("reset")
         self._failure = None
         self._switch.plug(self, tuple(ends.values()))
 

@@ -35,7 +35,11 @@ class Switch:
             everyone = [end for others in self._ends.values() for end in others]
             for other, own in self._ends.items():
                 if own and other.failure is None:
-                    other.call("plug", peers=everyone)
+                    try:
+                        other.call("plug", peers=everyone)
+                    except BoardError:
+                        if other is board or other.failure is None:
+                            raise  # else it died meanwhile, and is told when it is started again
 
     def unplug(self, board: Plugged) -> None:
         """Forget a board."""

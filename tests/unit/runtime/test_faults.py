@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -124,6 +125,37 @@ def test_a_killed_board_is_named_and_started_again(hw: tuple[Session, Sample]) -
         assert error == "board 1 (u280, emulated): its process was killed by signal 9"
     assert answer(session, sample, 13) is None
     assert board(session, 1).pid != pid
+
+
+def test_how_a_process_ended_is_told_however_late_that_is_known(
+    hw: tuple[Session, Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, sample = hw
+    assert answer(session, sample, 14) is None
+    wait = subprocess.Popen.wait
+
+    def late(process: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+        time.sleep(1.0)
+        return wait(process, timeout)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", late)
+    os.kill(board(session, 0).pid, signal.SIGKILL)
+    with pytest.raises(BoardError, match=r"^board 0 \(u280, emulated\): .* killed by signal 9$"):
+        time.sleep(0.5)  # the channel is closed by now, the process not yet seen to have ended
+        board(session, 0).progress()
+    assert answer(session, sample, 15) is None
+
+
+def test_a_board_killed_right_before_recovery_is_started_again(
+    hw: tuple[Session, Sample],
+) -> None:
+    session, sample = hw
+    for index in (0, 1):
+        assert answer(session, sample, 16 + index) is None
+        session.resource.fail(BoardError("something else failed"))
+        os.kill(board(session, index).pid, signal.SIGKILL)
+        session.resource.recover()
+    assert answer(session, sample, 18) is None
 
 
 def test_no_process_outlives_its_host(tmp_path: Path) -> None:
