@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -182,3 +183,20 @@ def test_a_full_disk_under_standard_output_is_one_sentence() -> None:
         )
     assert ran.returncode == 2
     assert ran.stderr == ("elasticdf: standard output cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize("module", ["elasticdf.errors", "numpy", "highspy"])
+def test_ctrl_c_amid_the_imports_is_no_traceback(module: str) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "elasticdf", "networks"]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as started:
+        assert started.stderr is not None
+        for line in started.stderr:  # a line per module, once it is imported
+            if line.split("|")[-1].strip().startswith(module):
+                break
+        started.send_signal(signal.SIGINT)
+        said = started.stderr.read()
+    assert started.returncode == 130
+    assert said.endswith("interrupted\n")
+    assert "Traceback" not in said

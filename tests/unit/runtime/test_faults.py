@@ -140,8 +140,8 @@ def test_how_a_process_ended_is_told_however_late_that_is_known(
 
     monkeypatch.setattr(subprocess.Popen, "wait", late)
     os.kill(board(session, 0).pid, signal.SIGKILL)
+    time.sleep(0.5)  # the channel is closed by now, the process not yet seen to have ended
     with pytest.raises(BoardError, match=r"^board 0 \(u280, emulated\): .* killed by signal 9$"):
-        time.sleep(0.5)  # the channel is closed by now, the process not yet seen to have ended
         board(session, 0).progress()
     assert answer(session, sample, 15) is None
 
