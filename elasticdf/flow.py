@@ -25,7 +25,6 @@ from codegen.deployment import deploy
 from codegen.project.emit import ProjectOptions, project, refusals
 from codegen.segments.emit import board_model, whole_model
 from elasticdf import folding, frontend
-from elasticdf.artifact.deployment import Deployment
 from elasticdf.artifact.manifest import Loader
 from elasticdf.artifact.opening import open_artifact
 from elasticdf.costs.calibrate import Calibration
@@ -64,8 +63,9 @@ from elasticdf.rundir import (
     Provenance,
     check_output,
     json_bytes,
+    project_deployment,
+    project_plan,
     read_json,
-    require_project,
     sha256,
     write_project,
 )
@@ -81,7 +81,6 @@ from elasticdf.simulation import (
 from elasticdf.simulation import simulate as simulate_graph
 from partitioner import exact, fifos, search
 from partitioner.clock import Meter, stop_on_interrupt
-from partitioner.consistent import read_plan
 from partitioner.latency import SIMULATED
 from partitioner.placed import folded, hops_of
 from partitioner.plan import Plan
@@ -246,12 +245,9 @@ def build_emulated(
             for the one the project was partitioned for.
 
     Raises:
-        UserError: The folder is no project, or its network lacks weights.
+        UserError: The folder is no project or was edited, or its network lacks weights.
     """
-    require_project(directory)
-    deployment = Deployment.from_json(
-        read_json(directory / DEPLOYMENT), str(directory / DEPLOYMENT)
-    )
+    deployment = project_deployment(directory)
     report(f"reading {deployment.network}")
     graph = project_graph(directory)
     meant = loader or _project_loader(directory)
@@ -293,7 +289,7 @@ def package(options: PackageOptions) -> pack.Packaged:
     Raises:
         UserError: The folder is no built project, or the loader cannot do what the plan needs.
     """
-    require_project(options.directory)
+    project_deployment(options.directory)
     labels = pack.Labels(version=options.version)
     if options.bitstream_id is not None:
         labels = pack.Labels(bitstream_id=options.bitstream_id, version=options.version)
@@ -457,8 +453,7 @@ def _simulated(
         graph = fold_by_file(load_network(options.what).graph, options.folding)
         report("simulating")
         return graph, {}, options.clock_hz
-    require_project(directory)
-    plan = read_plan(read_json(directory / PLAN), str(directory / PLAN))
+    plan = project_plan(directory)
     graph = folded(project_graph(directory), plan, 0)
     report("simulating")
     return graph, hops_of(graph, plan, 0), plan.clock_hz

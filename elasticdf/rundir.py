@@ -19,8 +19,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from codegen.build_plan import BuildPlan
+from codegen.deployment import plan_digest
 from elasticdf import __version__
+from elasticdf.artifact.deployment import Deployment
 from elasticdf.errors import UserError
+from partitioner.consistent import read_plan
+from partitioner.plan import Plan
 
 MANIFEST = "manifest.json"
 MANIFEST_SCHEMA = "elasticdf.manifest/1"
@@ -124,6 +128,33 @@ def require_project(folder: Path) -> None:
             f"{folder} is not a project folder (it has no {MANIFEST} of ours); "
             "make one with: elasticdf partition MODEL --target TARGET -o DIR"
         )
+
+
+def project_plan(folder: Path) -> Plan:
+    """Return the plan of a project.
+
+    Raises:
+        UserError: The folder is no project, or its plan is missing or contradicts itself.
+    """
+    require_project(folder)
+    return read_plan(read_json(folder / PLAN), str(folder / PLAN))
+
+
+def project_deployment(folder: Path) -> Deployment:
+    """Return what a project is built from.
+
+    Raises:
+        UserError: The folder is no project, its plan contradicts itself, or the deployment was made
+            from another plan.
+    """
+    plan, path = project_plan(folder), folder / DEPLOYMENT
+    deployment = Deployment.from_json(read_json(path), str(path))
+    if deployment.plan_digest != plan_digest(plan):
+        raise UserError(
+            f"{folder / PLAN} is not the plan that {path} was made from, so it was edited; "
+            "make the project again with elasticdf partition"
+        )
+    return deployment
 
 
 def read_json(path: Path) -> dict[str, Any]:

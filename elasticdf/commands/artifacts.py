@@ -11,6 +11,8 @@ from elasticdf.artifact.lint import lint
 from elasticdf.commands.arguments import add_loader, loader_of
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.progress import Report
+from elasticdf.rundir import PLAN, read_json
+from partitioner.consistent import read_plan
 
 
 def _path(parser: ArgumentParser) -> None:
@@ -20,6 +22,9 @@ def _path(parser: ArgumentParser) -> None:
 def _inspect(options: Namespace, report: Report) -> CommandResult:
     del report
     found = inspect(options.path)
+    if found.kind == "plan" and "network" in dict(found.facts):  # else it tells why there is none
+        path = options.path / PLAN if options.path.is_dir() else options.path
+        read_plan(read_json(path), str(path))
     return CommandResult(document=found.to_json(), text=found.to_text())
 
 

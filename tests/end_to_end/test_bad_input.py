@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import signal
 import subprocess
 import sys
@@ -163,6 +165,29 @@ def test_later_steps_want_a_project(tmp_path: Path, command: str) -> None:
     assert ran.code == 2
     assert "is not a project folder" in ran.err
     assert "elasticdf partition" in ran.err
+
+
+def test_an_edited_plan_is_refused(tmp_path: Path) -> None:
+    project = tmp_path / "p"
+    asked = ("partition", "zoo:tfc-w1a1", *TARGET, "--replicas", "1", "-o", project)
+    assert elasticdf(*asked).code == 0
+    before = sorted(tmp_path.rglob("*"))
+    plan = json.loads((project / "plan.json").read_text())
+    later = (("build", project, "--emulate"), ("package", project))
+    for place, value, commands, said in (
+        ("die", "SLR9", (*later, ("inspect", project)), "sits on board 0, die SLR9"),
+        ("cycles", plan["assignments"][0]["cycles"] - 1, later, "so it was edited"),
+    ):
+        edited = copy.deepcopy(plan)
+        edited["assignments"][0][place] = value
+        (project / "plan.json").write_text(json.dumps(edited))
+        for command in commands:
+            ran = elasticdf(*command)
+            assert ran.code == 2
+            assert str(project / "plan.json") in ran.err
+            assert said in ran.err
+            assert ran.err.endswith("again with elasticdf partition\n")
+    assert before == sorted(tmp_path.rglob("*"))
 
 
 def test_a_misspelt_command_is_one_sentence() -> None:
