@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -62,6 +62,7 @@ def _links(shape: str, sizes: list[int], draw: st.DrawFn) -> tuple[list[Region],
         "apart": [],
         "chain": [(a, a + 1) for a in range(len(sizes) - 1)],
         "ring": [(a, (a + 1) % len(sizes)) for a in range(len(sizes))] if len(sizes) > 2 else [],
+        "mesh": list(combinations(range(len(sizes)), 2)),
         "double": [(0, 1), (0, 1)] if len(sizes) > 1 else [],
         "switch": [],
         "host": [],
@@ -96,11 +97,13 @@ def _links(shape: str, sizes: list[int], draw: st.DrawFn) -> tuple[list[Region],
 
 @st.composite
 def problems(draw: st.DrawFn) -> Problem:
-    shape = draw(st.sampled_from(["apart", "chain", "ring", "double", "switch", "host"]))
+    shape = draw(st.sampled_from(["apart", "chain", "ring", "mesh", "double", "switch", "host"]))
     replicas = draw(st.integers(1, 2))
     sizes = draw(st.sampled_from([[3], [1, 1], [2, 1], [1, 1, 1], *([[2, 2]] * (2 - replicas))]))
+    if shape == "mesh":
+        sizes, replicas = [1, 1, 1, 1], 1
     regions, links = _links(shape, sizes, draw)
-    count = draw(st.integers(2, 3)) if replicas == 1 else 2
+    count = draw(st.integers(2, 3)) if replicas == 1 and shape != "mesh" else 2
     mode = draw(st.sampled_from(["hw", "tmp", "sw", "dp"]))
     items = tuple(
         Item(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from elasticdf.errors import UserError
-from elasticdf.hardware.cluster import load_cluster
+from elasticdf.hardware.cluster import Cluster, load_cluster
 from partitioner import exact
 from partitioner.plan import Mode, Plan
 from partitioner.request import Anchor, Request
@@ -91,6 +91,24 @@ def test_two_cables_carry_what_one_cannot(tmp_path: Path) -> None:
     found = plan(_request(DOUBLE, tmp_path, (0, 1), **crowded))
     ports = {link.origin[1] for link in found.links}
     assert ports == {0, 1}  # 16 sockets at each port, 17 streams
+
+
+def test_copies_through_the_host_keep_to_the_rate_of_pcie(tmp_path: Path) -> None:
+    """A frame of 4x4 pixels, 8 channels, 2 bits each, up to once in 16 cycles of 5 ns."""
+    fast = _request(TWO, tmp_path, (0, 1), mode=Mode.SOFTWARE)
+    assert isinstance(fast.target, Cluster)
+    first, second = fast.target.boards
+    link = replace(
+        first.host_link,
+        to_board_bits_per_second=2_000_000_000,
+        from_board_bits_per_second=2_000_000_000,
+    )
+    slow = replace(first, host_link=link)
+    assert plan(fast).frames_per_second == 12_500_000
+    for boards in ((slow, second), (first, slow)):
+        found = plan(replace(fast, target=replace(fast.target, boards=boards)))
+        assert found.interval_cycles == 32  # 1.6 Gbit/s; the next faster would need 3.2
+        assert found.certificate.outcome == "optimal"
 
 
 def test_a_third_board_is_passed_only_where_the_file_says_so(tmp_path: Path) -> None:
