@@ -32,10 +32,10 @@ demo: setup  ## MobileNetV1 -> 2 x U280 -> build project -> emulated binaries ->
 	$(BIN)/elasticdf demo --output $(DEMO)
 
 test: setup  ## Run the tests (the long proofs are left to test-slow)
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -rs -m "not slow"
 
 test-slow: setup  ## Run the long proofs
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -rs -m slow
 
 check: setup  ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check $(SOURCES)
