@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import combinations_with_replacement, pairwise
+from itertools import pairwise
 from math import ceil, inf
 
+from partitioner.best import Best
 from partitioner.bounds import least_crossing_cost
 from partitioner.census import Census
 from partitioner.clock import Clock
@@ -21,10 +22,9 @@ from partitioner.nest import Nest, parse
 from partitioner.plan import Outcome
 from partitioner.problem import Problem
 from partitioner.routes import RouteTable, assign_routes
+from partitioner.several import several
 from partitioner.solution import Placement, Solution, proof_from_below
 from partitioner.solver import SolverOptions, Status
-from partitioner.verify import measure, violations
-from partitioner.walk import WalkModel
 from partitioner.walks import Ground, Walk
 
 _GENERAL_SIZE = 1_500
@@ -53,42 +53,6 @@ _SECONDS_PER_ITEM = 2e-5
 
 _QUICK_WALKS = 200
 """Walks tried without side costs to get a first answer."""
-
-
-@dataclass(slots=True)
-class Best:
-    """The cheapest valid placement so far, and what is proven.
-
-    Attributes:
-        problem: What is solved.
-        placement: None while there is none.
-        cost: Of the placement.
-        bound: No placement costs less; infinite if there is none at all.
-    """
-
-    problem: Problem
-    placement: Placement | None = None
-    cost: float = inf
-    bound: float = 0.0
-
-    def offer(self, placement: Placement | None) -> bool:
-        """Take a placement if it is valid and cheaper; return whether it was taken."""
-        if placement is None or violations(self.problem, placement):
-            return False
-        cost = measure(self.problem, placement).cost
-        if cost >= self.cost:
-            return False
-        self.placement, self.cost = placement, cost
-        return True
-
-    def raise_bound(self, bound: float) -> None:
-        """Note that no placement costs less."""
-        self.bound = max(self.bound, min(bound, self.cost))
-
-    @property
-    def closed(self) -> bool:
-        """Whether the cheapest placement is proven to be that."""
-        return self.cost <= self.bound
 
 
 def solve(problem: Problem, options: SolverOptions, *, first: Placement | None = None) -> Solution:
@@ -138,7 +102,7 @@ def _by_walks(best: Best, options: SolverOptions, clock: Clock) -> None:
     if problem.replicas == 1:
         _Pipeline(ground, best, options, clock).run()
     elif not best.closed:
-        _several(ground, best, options, clock)
+        several(ground, best, options, clock)
 
 
 def _solution(best: Best, options: SolverOptions, clock: Clock) -> Solution:
@@ -303,102 +267,3 @@ def _with_options(problem: Problem, placement: Placement | None) -> Problem:
             for j, item in enumerate(problem.items)
         ),
     )
-
-
-def _several(ground: Ground, best: Best, options: SolverOptions, clock: Clock) -> None:
-    """Search sets of walks, one per replica, by rising total weight."""
-    problem = ground.problem
-    if problem.replicas > 4 or any(len(item.options) > 1 for item in problem.items):
-        return
-    least = ground.least_weight
-    main = len(problem.arcs) == len(ground.backbone) - 1
-    if least is None:
-        return
-    total, proven = problem.replicas * least, True
-    known: dict[tuple[Walk, ...], bool | None] = {}
-    heaviest = problem.replicas * 2 * sum(link.cost for link in problem.links)
-    while total < min(best.cost, heaviest + 1) and clock.left() > 0:
-        for walks in _walk_sets(ground, total, least):
-            if clock.left() <= 0:
-                return
-            found = _parts_fit(ground, walks, options, clock, known, best)
-            if found and best.cost <= total:
-                break
-            proven &= found is False and main
-        if proven and best.cost > total:
-            best.raise_bound(total + 1)
-        total += 1
-
-
-def _walk_sets(ground: Ground, total: int, least: int) -> Iterator[tuple[Walk, ...]]:
-    """Yield every canonical multiset of walks, one per replica, of a total weight."""
-    replicas = ground.problem.replicas
-    most = total - (replicas - 1) * least
-    walks = sorted(
-        (weight, walk) for weight in range(least, most + 1) for walk in ground.walks(weight)
-    )
-    for chosen in combinations_with_replacement(walks, replicas):
-        if sum(weight for weight, _ in chosen) == total:
-            ordered = tuple(sorted(walk for _, walk in chosen))
-            if ground.canonical(ordered) and _pooled_room(ground, ordered):
-                yield ordered
-
-
-def _pooled_room(ground: Ground, walks: tuple[Walk, ...]) -> bool:
-    """Return whether the replicas that stay inside some board's regions could fit there."""
-    problem = ground.problem
-    for board in problem.boards:
-        regions = set(problem.regions_of(board))
-        inside = [walk for walk in walks if set(walk) <= regions]
-        if inside:
-            used = tuple(sorted({r for walk in inside for r in walk}))
-            if ground.share_of(used) * len(inside) > 1 + 1e-9:
-                return False
-    return True
-
-
-def _parts_fit(
-    ground: Ground,
-    walks: tuple[Walk, ...],
-    options: SolverOptions,
-    clock: Clock,
-    known: dict[tuple[Walk, ...], bool | None],
-    best: Best,
-) -> bool | None:
-    """Return whether replicas fit along their walks; None if that is not known.
-
-    Walks that share no region are solved apart, and every part once.
-    """
-    for part in _connected(walks):
-        if len(part) < len(walks) and part not in known:
-            known[part] = _fits(ground, part, options, clock, None)
-        if known.get(part) is False:
-            return False
-    return _fits(ground, walks, options, clock, best)
-
-
-def _fits(
-    ground: Ground,
-    walks: tuple[Walk, ...],
-    options: SolverOptions,
-    clock: Clock,
-    best: Best | None,
-) -> bool | None:
-    part = replace(ground.problem, replicas=len(walks))
-    model = WalkModel(Ground(problem=part), walks)
-    answer = model.solve(options, clock.left())
-    if answer.status is Status.INFEASIBLE:
-        return False
-    if answer.values is None:
-        return None
-    return best is None or best.offer(model.placement(answer)) or None
-
-
-def _connected(walks: tuple[Walk, ...]) -> list[tuple[Walk, ...]]:
-    """Return the walks grouped so that groups share no region."""
-    groups: list[list[Walk]] = []
-    for walk in walks:
-        touching = [g for g in groups if any(set(walk) & set(other) for other in g)]
-        merged = [walk, *(other for group in touching for other in group)]
-        groups = [g for g in groups if g not in touching] + [merged]
-    return [tuple(sorted(group)) for group in groups]
