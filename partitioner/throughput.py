@@ -48,6 +48,8 @@ class _Search:
         low: Index of that interval by number of replicas.
         order: Numbers of replicas, those with the highest bound first.
         best: The fastest placement so far.
+        _quick: The space with the time for placements without a solver.
+        _thorough: The space without the time for fewer crossings.
     """
 
     space: Space
@@ -55,9 +57,12 @@ class _Search:
     order: list[int]
     best: Found | None = None
     _quick: Space = field(init=False)
+    _thorough: Space = field(init=False)
 
     def __post_init__(self) -> None:
         self._quick = replace(self.space, clock=self.space.clock.part(_QUICK_SHARE))
+        most = 1 - _CROSSING_SHARE
+        self._thorough = replace(self.space, clock=self.space.clock.part(most))
 
     def limit(self) -> float:
         """Return the frames per cycle that are not ruled out."""
@@ -97,14 +102,14 @@ class _Search:
     def at_once(self) -> None:
         """Find some placement, the sooner the better: whole copies in regions, or at a bound."""
         slowest = len(self.space.table.targets) - 1
-        spare = self.space.place(slowest, self.space.replica_numbers()[0])
-        self._whole_copies(self.space, sorted(set(self.low.values())))
+        spare = self._thorough.place(slowest, self.space.replica_numbers()[0])
+        self._whole_copies(self._thorough, sorted(set(self.low.values())))
         for replicas in self.order[:_BOUND_ATTEMPTS]:
             if self._offer(self._quick.place(self.low[replicas], replicas)):
                 break
         self._whole_copies(self._quick, range(slowest + 1))
         if self.best is None and self.order:
-            self._quickest(self.space, min(self.order))
+            self._quickest(self._thorough, min(self.order))
         if self.best is None:
             self._offer(spare)
 
@@ -130,11 +135,6 @@ class _Search:
                 best, chosen = replicas / targets[target], (target, replicas)
         if chosen is not None:
             self._offer(space.place(*chosen))
-
-    def _late(self) -> bool:
-        """Whether the time that is left is that for fewer crossings."""
-        clock = self.space.clock
-        return clock.left() <= _CROSSING_SHARE * (clock.spent() + clock.left())
 
     def quickly(self) -> None:
         """Improve the best by placements that need no solver."""
@@ -167,13 +167,13 @@ class _Search:
     def thoroughly(self) -> None:
         """Place or refute, with a solver, whatever could still beat the best."""
         unresolved: set[int] = set()
-        while not self._late():
+        while self._thorough.clock.left() > 0:
             hopeful = [n for n in self.order if n not in unresolved and self._hopeful(n)]
             if not hopeful:
                 return
             replicas = max(hopeful, key=lambda n: (self._bound(n), -n))
             high = self._slowest_better(replicas)
-            answer = self.space.examine(high, replicas)
+            answer = self._thorough.examine(high, replicas)
             if answer.found is not None and self._offer(answer.found):
                 continue
             if answer.impossible:
@@ -185,9 +185,9 @@ class _Search:
     def _refute(self, replicas: int, high: int) -> None:
         """Raise the first interval not ruled out, where that is proven quickly."""
         low = self.low[replicas]
-        while low < high and not self._late():
+        while low < high and self._thorough.clock.left() > 0:
             middle = (low + high) // 2
-            answer = self.space.examine(middle, replicas)
+            answer = self._thorough.examine(middle, replicas)
             if answer.found is not None:
                 self._offer(answer.found)
                 return
