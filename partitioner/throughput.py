@@ -10,7 +10,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
 
 from partitioner.space import Found, Space
 from partitioner.whole import copies_per_region, kernels_are_scarce, without_control_ports
@@ -117,8 +116,7 @@ class _Search:
         """Try the target at which most frames pass through copies that cross nothing."""
         targets = space.table.targets
         asked = space.replica_numbers()
-        timely = takewhile(lambda _: space.clock.left() > 0, among)
-        rates = [(min(space.most_replicas(t), asked[-1]) / targets[t], t) for t in timely]
+        rates = [(self._most_replicas(t) / targets[t], t) for t in among]
         best, chosen = 0.0 if self.best is None else self.best.rate(), None
         for bound, target in sorted(rates, key=lambda pair: (-pair[0], pair[1])):
             if bound <= best * (1 + _CLOSE) or space.clock.left() <= 0:
@@ -135,6 +133,10 @@ class _Search:
                 best, chosen = replicas / targets[target], (target, replicas)
         if chosen is not None:
             self._offer(space.place(*chosen))
+
+    def _most_replicas(self, target: int) -> int:
+        """Return how many replicas are not ruled out at a target, for which no choices are made."""
+        return max((replicas for replicas, low in self.low.items() if low <= target), default=0)
 
     def quickly(self) -> None:
         """Improve the best by placements that need no solver."""
