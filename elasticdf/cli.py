@@ -7,12 +7,13 @@ the time limit without an answer.
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from elasticdf import __version__
@@ -31,6 +32,30 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see {self.prog} --help")
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Refuse unknown arguments where they stand, so that the command's own help is named."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._nearest(unknown[0])}")
+        return options, unknown
+
+    def _check_value(self, action: argparse.Action, value: str) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            hint = _nearest(value, map(str, action.choices or ()))
+            raise argparse.ArgumentError(action, f"{error.message}{hint}") from None
+
+    def _nearest(self, unknown: str) -> str:
+        return _nearest(unknown.partition("=")[0], self._option_string_actions)
+
+
+def _nearest(text: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(text, tuple(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

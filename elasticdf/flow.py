@@ -105,8 +105,7 @@ def estimate(options: EstimateOptions, report: Report) -> NetworkEstimate:
         graph = folding.annotate_cycles(fold_by_file(graph, options.folding))
     elif options.frames_per_second is not None:
         report("folding")
-        cycles = int(options.clock_hz / options.frames_per_second)
-        graph = folding.fold_for_cycles(graph, cycles)
+        graph = folding.fold_for_cycles(graph, _cycles_per_frame(options))
     report("estimating")
     return estimate_network(
         graph,
@@ -115,6 +114,16 @@ def estimate(options: EstimateOptions, report: Report) -> NetworkEstimate:
         profile=profile,
         part=part,
     )
+
+
+def _cycles_per_frame(options: EstimateOptions) -> int:
+    rate = options.frames_per_second or 1
+    if rate > options.clock_hz:
+        raise UserError(
+            f"{rate:g} frames per second are more than the {options.clock_hz} cycles that a second "
+            "has; ask for fewer, or for a faster --clock"
+        )
+    return int(options.clock_hz / rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

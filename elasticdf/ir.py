@@ -7,6 +7,7 @@ only holds and checks the structure.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -236,8 +237,10 @@ class Graph:
         try:
             return self._by_name[name]
         except KeyError:
+            close = difflib.get_close_matches(name, self._by_name, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
             raise UserError(
-                f"network {self.name} has no layer {name!r}; its layers run from "
+                f"network {self.name} has no layer {name!r}; {hint}its layers run from "
                 f"{self.layers[0].name} to {self.layers[-1].name}"
             ) from None
 

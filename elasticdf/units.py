@@ -11,6 +11,7 @@ from fractions import Fraction
 from elasticdf.errors import UserError
 
 _PREFIXES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_SLOWEST_CLOCK_HZ, _FASTEST_CLOCK_HZ = 10**6, 10**9
 _QUANTITY = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<prefix>[kKMGT]?)(?P<unit>[A-Za-z/]*)")
 
 
@@ -27,6 +28,18 @@ def parse_frequency_hz(text: str) -> int:
     200000000
     """
     return _parse(text, units=("Hz",), example="200MHz", quantity="frequency")
+
+
+def parse_clock_hz(text: str) -> int:
+    """Return the frequency of an accelerator's clock in Hz.
+
+    Raises:
+        UserError: The text is not a frequency, or one that no FPGA clock has.
+    """
+    clock_hz = parse_frequency_hz(text)
+    if not _SLOWEST_CLOCK_HZ <= clock_hz <= _FASTEST_CLOCK_HZ:
+        raise UserError(f"clock {text!r} is outside 1 MHz to 1 GHz; write it like 200MHz")
+    return clock_hz
 
 
 def parse_rate_bits_per_second(text: str) -> int:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from elasticdf.artifact.manifest import Loader
 from elasticdf.errors import UserError
 from elasticdf.ir import RESOURCE_NAMES
-from elasticdf.units import parse_frequency_hz
+from elasticdf.units import parse_clock_hz
 
 DEFAULT_CLOCK = "200MHz"
 MAX_FRAMES_PER_SECOND = 10**9
@@ -26,9 +26,20 @@ def add_model(parser: ArgumentParser) -> None:
     )
 
 
+def add_clock(parser: ArgumentParser, also: str = "") -> None:
+    """Add --clock."""
+    parser.add_argument(
+        "--clock",
+        type=clock,
+        default=clock(DEFAULT_CLOCK),
+        metavar="HZ",
+        help=f"of the accelerator, with its unit{also} (default {DEFAULT_CLOCK})",
+    )
+
+
 def add_clock_and_costs(parser: ArgumentParser, *, costs: str) -> None:
     """Add --clock and --costs."""
-    parser.add_argument("--clock", type=frequency, default=frequency(DEFAULT_CLOCK), metavar="HZ")
+    add_clock(parser)
     parser.add_argument(
         "--costs",
         default=costs,
@@ -39,7 +50,12 @@ def add_clock_and_costs(parser: ArgumentParser, *, costs: str) -> None:
 
 def add_solver(parser: ArgumentParser, *, limits: str = "wall time for everything") -> None:
     """Add --solver, --time-limit and --seed; the help says what the time limit limits."""
-    parser.add_argument("--solver", choices=("highs", "cbc"), default="highs")
+    parser.add_argument(
+        "--solver",
+        choices=("highs", "cbc"),
+        default="highs",
+        help="which solver works on the ILP (default highs)",
+    )
     parser.add_argument(
         "--time-limit",
         type=positive_seconds,
@@ -47,7 +63,13 @@ def add_solver(parser: ArgumentParser, *, limits: str = "wall time for everythin
         metavar="SECONDS",
         help=f"of {limits} (default 60)",
     )
-    parser.add_argument("--seed", type=whole_number, default=0, metavar="N")
+    parser.add_argument(
+        "--seed",
+        type=whole_number,
+        default=0,
+        metavar="N",
+        help="of the solver; the same seed gives the same plan (default 0)",
+    )
 
 
 def add_loader(parser: ArgumentParser, default: str) -> None:
@@ -76,7 +98,7 @@ def as_argument(read: Callable[[str], _Value]) -> Callable[[str], _Value]:
     return reader
 
 
-frequency = as_argument(parse_frequency_hz)
+clock = as_argument(parse_clock_hz)
 
 
 def whole_number(text: str) -> int:
@@ -104,13 +126,19 @@ def positive_seconds(text: str) -> float:
 
 def frames_per_second(text: str) -> float | None:
     """Read a positive frame rate, or ``max`` as None."""
-    if text == "max":
-        return None
+    return None if text == "max" else _frame_rate(text, "a positive number, or max")
+
+
+def frame_rate(text: str) -> float:
+    """Read a positive frame rate."""
+    return _frame_rate(text, "a positive number")
+
+
+def _frame_rate(text: str, allowed: str) -> float:
     value = _number(text)
     if not 0 < value <= MAX_FRAMES_PER_SECOND:
         raise ArgumentTypeError(
-            f"{text!r} frames per second is outside 0 to {MAX_FRAMES_PER_SECOND}; "
-            "give a positive number, or max"
+            f"{text!r} frames per second is outside 0 to {MAX_FRAMES_PER_SECOND}; give {allowed}"
         )
     return value
 

@@ -16,7 +16,12 @@ from partitioner.consistent import read_plan
 
 
 def _path(parser: ArgumentParser) -> None:
-    parser.add_argument("path", type=Path, metavar="PATH")
+    parser.add_argument(
+        "path",
+        type=Path,
+        metavar="PATH",
+        help="a project folder, a plan.json, an xclbin or an artifact",
+    )
 
 
 def _inspect(options: Namespace, report: Report) -> CommandResult:
@@ -29,7 +34,9 @@ def _inspect(options: Namespace, report: Report) -> CommandResult:
 
 
 def _lint_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
+    parser.add_argument(
+        "artifact", type=Path, metavar="ARTIFACT", help="the artifact's folder, or one above it"
+    )
     add_loader(parser, "the one it was packed for")
 
 
@@ -50,7 +57,9 @@ def _root(parser: ArgumentParser) -> None:
 
 
 def _install_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
+    parser.add_argument(
+        "artifact", type=Path, metavar="ARTIFACT", help="the artifact's folder, or one above it"
+    )
     _root(parser)
 
 

@@ -15,7 +15,7 @@ from elasticdf.progress import Report
 
 
 def _build_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("directory", type=Path, metavar="DIR")
+    parser.add_argument("directory", type=Path, metavar="DIR", help="the project folder")
     parser.add_argument("--emulate", action="store_true", help="binaries for emulated boards")
     add_loader(parser, "the one it was partitioned for")
 
@@ -34,11 +34,21 @@ def _build(options: Namespace, report: Report) -> CommandResult:
 
 
 def _package_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("directory", type=Path, metavar="DIR", nargs="?")
-    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="default DIR/artifact")
+    parser.add_argument("directory", type=Path, metavar="DIR", nargs="?", help="the project folder")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        help="where the artifact goes (default DIR/artifact)",
+    )
     add_loader(parser, "the one it was partitioned for")
-    parser.add_argument("--bitstream-id", metavar="ID", help="dotted, default org.elasticdf")
-    parser.add_argument("--artifact-version", metavar="VERSION", help="default tells the mode")
+    parser.add_argument("--bitstream-id", metavar="ID", help="dotted name (default org.elasticdf)")
+    parser.add_argument(
+        "--artifact-version",
+        metavar="VERSION",
+        help="last part of the name (default: tells the mode)",
+    )
     parser.add_argument("--oci", type=Path, metavar="DIR", help="write an OCI layout as well")
     parser.add_argument("--from-oci", type=Path, metavar="DIR", help="rebuild from an OCI layout")
 

@@ -11,7 +11,14 @@ from elasticdf.progress import Report
 
 
 def _arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", type=Path, default=Path("build/demo"), metavar="DIR")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("build/demo"),
+        metavar="DIR",
+        help="for both projects (default %(default)s)",
+    )
 
 
 def _demo(options: Namespace, report: Report) -> CommandResult:

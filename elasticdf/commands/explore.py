@@ -32,18 +32,35 @@ def _arguments(parser: ArgumentParser) -> None:
         required=True,
         type=as_argument(read_targets),
         metavar="LIST",
-        help="1..4xu280,u250,2xu50",
+        help="targets such as 1..4xu280,u250,2xu50",
     )
-    parser.add_argument("--modes", type=as_argument(read_modes), default="tmp", metavar="LIST|all")
+    parser.add_argument(
+        "--modes",
+        type=as_argument(read_modes),
+        default="tmp",
+        metavar="LIST|all",
+        help="of dp, hw, tmp, sw (default tmp)",
+    )
     parser.add_argument(
         "--clock",
         type=as_argument(read_clocks),
         default="200MHz",
         metavar="LIST",
-        help="150..300MHz (steps of 50 MHz), 150..300MHz:25MHz, 200MHz,250MHz",
+        help="150..300MHz (steps of 50 MHz), 150..300MHz:25MHz or 200MHz,250MHz (default 200MHz)",
     )
-    parser.add_argument("--fps", type=_rates, default="max", metavar="N|max[,N...]")
-    parser.add_argument("--costs", default="calibrated", metavar="PROFILE")
+    parser.add_argument(
+        "--fps",
+        type=_rates,
+        default="max",
+        metavar="N|max[,N...]",
+        help="frames per second, each a sweep of its own (default max)",
+    )
+    parser.add_argument(
+        "--costs",
+        default="calibrated",
+        metavar="PROFILE",
+        help="finn, corrected, calibrated, or a profile file (default calibrated)",
+    )
     add_solver(parser, limits="counted work per point, the same on every machine")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
@@ -52,9 +69,16 @@ def _arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help="local processes, one per core by default; 0: in this one",
     )
-    where.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask scheduler")
+    where.add_argument(
+        "--scheduler", metavar="ADDRESS", help="work on a running Dask scheduler instead"
+    )
     parser.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="DIR", help="resumes what is there"
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="results and page; goes on from what is there",
     )
 
 

@@ -42,9 +42,13 @@ _COLUMNS = ("lut", "ff", "bram18", "uram", "dsp")
 def _network_arguments(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     export = actions.add_parser("export", help="write one as a QONNX file")
-    export.add_argument("name", metavar="NAME")
-    export.add_argument("-o", "--output", type=Path, metavar="FILE", help="default NAME.onnx")
-    export.add_argument("--seed", type=whole_number, default=0, metavar="N")
+    export.add_argument("name", metavar="NAME", help="as `elasticdf networks` lists it")
+    export.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="the file (default NAME.onnx)"
+    )
+    export.add_argument(
+        "--seed", type=whole_number, default=0, metavar="N", help="of the weights (default 0)"
+    )
 
 
 def _networks(options: Namespace, report: Report) -> CommandResult:

@@ -11,7 +11,7 @@ from elasticdf.commands.arguments import (
     add_clock_and_costs,
     add_model,
     existing_file,
-    frames_per_second,
+    frame_rate,
 )
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.commands.estimate_table import estimate_table
@@ -30,11 +30,15 @@ def _estimate_arguments(parser: ArgumentParser) -> None:
     )
     add_clock_and_costs(parser, costs="calibrated")
     folding = parser.add_mutually_exclusive_group()
-    folding.add_argument("--fps", type=frames_per_second, metavar="N", help="fold for N frames/s")
     folding.add_argument(
-        "--folding", type=existing_file, metavar="FILE", help="FINN's folding JSON"
+        "--fps", type=frame_rate, metavar="N", help="fold for at least N frames per second"
     )
-    folding.add_argument("--as-is", action="store_true", help="keep the graph's own folding")
+    folding.add_argument(
+        "--folding", type=existing_file, metavar="FILE", help="fold as FINN's folding JSON says"
+    )
+    folding.add_argument(
+        "--as-is", action="store_true", help="keep the graph's own folding (the default)"
+    )
 
 
 def _estimate(options: Namespace, report: Report) -> CommandResult:
@@ -61,13 +65,24 @@ def _calibrate_arguments(parser: ArgumentParser) -> None:
         metavar="REPORT",
         help="FINN's post_synth_resources.json, or Vivado's hierarchical utilisation",
     )
-    parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE")
+    parser.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="FILE", help="the new cost profile"
+    )
     parser.add_argument(
         "--model", metavar="MODEL", help="what was built (default: the model FINN left beside it)"
     )
-    parser.add_argument("--folding", type=existing_file, metavar="FILE", help="as it was built")
-    parser.add_argument("--board", default=default_board(), help="whose part it was built for")
-    parser.add_argument("--base", default="calibrated", metavar="PROFILE", help="what to correct")
+    parser.add_argument(
+        "--folding", type=existing_file, metavar="FILE", help="FINN's folding JSON of that build"
+    )
+    parser.add_argument(
+        "--board", default=default_board(), help="whose part it was built for (default %(default)s)"
+    )
+    parser.add_argument(
+        "--base",
+        default="calibrated",
+        metavar="PROFILE",
+        help="the profile to correct (default %(default)s)",
+    )
 
 
 def _calibrate(options: Namespace, report: Report) -> CommandResult:

@@ -44,26 +44,74 @@ def _partition_arguments(parser: ArgumentParser) -> None:
         "-o", "--output", required=True, type=Path, metavar="DIR", help="the project folder"
     )
     parser.add_argument(
-        "--mode", choices=[mode.value for mode in Mode], default=Mode.TRANSPARENT.value
+        "--mode",
+        choices=[mode.value for mode in Mode],
+        default=Mode.TRANSPARENT.value,
+        help="dp: whole copies per board; tmp: copies over links, start and end on one board; "
+        "hw: over links, start and end anywhere; sw: the host copies between boards (default tmp)",
     )
     rate = parser.add_mutually_exclusive_group()
-    rate.add_argument("--fps", type=frames_per_second, default=None, metavar="N|max")
-    rate.add_argument("--as-is", action="store_true", help="keep the graph's own folding")
-    parser.add_argument("--replicas", type=replicas, default=None, metavar="N|auto")
-    parser.add_argument("--folding", type=existing_file, metavar="FILE", help="FINN's folding JSON")
+    rate.add_argument(
+        "--fps",
+        type=frames_per_second,
+        default=None,
+        metavar="N|max",
+        help="at least N frames per second at the least cost, or the most (default max)",
+    )
+    rate.add_argument(
+        "--as-is", action="store_true", help="keep the folding that the graph carries"
+    )
+    parser.add_argument(
+        "--replicas",
+        type=replicas,
+        default=None,
+        metavar="N|auto",
+        help="how many copies of the network (default auto)",
+    )
+    parser.add_argument(
+        "--folding",
+        type=existing_file,
+        metavar="FILE",
+        help="keep the folding that FINN's folding JSON gives",
+    )
     add_clock_and_costs(parser, costs="calibrated")
     parser.add_argument(
-        "--anchor", type=anchor, action="append", default=[], metavar="LAYER=BOARD[.DIE]"
+        "--anchor",
+        type=anchor,
+        action="append",
+        default=[],
+        metavar="LAYER=BOARD[.DIE]",
+        help="put a layer on board 0, 1, ... or on its die, as in MVAU_hls_0=1.SLR0; repeatable",
     )
     parser.add_argument(
-        "--together", type=together, action="append", default=[], metavar="LAYER,LAYER"
+        "--together",
+        type=together,
+        action="append",
+        default=[],
+        metavar="LAYER,LAYER",
+        help="keep layers on one die; repeatable",
     )
-    parser.add_argument("--linear-cuts", action="store_true", help="never cut inside a branch")
-    parser.add_argument("--no-variants", action="store_true", help="only FINN's own variants")
     parser.add_argument(
-        "--limit", type=limit, action="append", default=[], metavar="RESOURCE=FRACTION"
+        "--linear-cuts", action="store_true", help="cut only where the network is one chain"
     )
-    parser.add_argument("--objective", choices=("throughput", "latency"), default="throughput")
+    parser.add_argument(
+        "--no-variants", action="store_true", help="leave the implementation of every layer to FINN"
+    )
+    parser.add_argument(
+        "--limit",
+        type=limit,
+        action="append",
+        default=[],
+        metavar="RESOURCE=FRACTION",
+        help="use at most this part of every die, above 0 to 1; RESOURCE: lut, ff, bram18, uram, "
+        "dsp, or mean of the last three; repeatable (default: the board's)",
+    )
+    parser.add_argument(
+        "--objective",
+        choices=("throughput", "latency"),
+        default="throughput",
+        help="what comes first (default throughput)",
+    )
     add_solver(parser)
     parser.add_argument("--snapshot", type=Path, metavar="FILE", help="save the problem as JSON")
     parser.add_argument(
@@ -71,7 +119,10 @@ def _partition_arguments(parser: ArgumentParser) -> None:
     )
     add_loader(parser, Loader.ELASTICDF)
     parser.add_argument(
-        "--tool", metavar="RELEASE", help="Vitis release to link with, 2022.2; decides the shells"
+        "--tool",
+        metavar="RELEASE",
+        help="Vitis release to link with, such as 2022.2; decides the shells "
+        "(default: the newest that a board has a shell for)",
     )
     parser.add_argument(
         "--build-options",
@@ -121,8 +172,8 @@ def _summary(result: flow.Partitioned) -> str:
     proof, crossings = plan.certificate.throughput, plan.certificate.crossing_cost
     lines = [
         f"{plan.network}: {plan.frames_per_second:.1f} frames per second, "
-        f"{plan.replicas} x {len(plan.boards)} board(s), mode {plan.mode}, "
-        f"{plan.clock_hz / 1e6:.0f} MHz",
+        f"{_counted(plan.replicas, 'replica')} on {_counted(len(plan.boards), 'board')}, "
+        f"mode {plan.mode}, {plan.clock_hz / 1e6:.0f} MHz",
         f"{plan.certificate.outcome}: at most {proof.bound:.1f} frames per second are possible "
         f"(gap {proof.gap:.1%}), crossings cost {crossings.value:g} (at least {crossings.bound:g})",
         f"planned in {result.seconds:.1f} s with {plan.certificate.solver}",
@@ -134,8 +185,17 @@ def _summary(result: flow.Partitioned) -> str:
     return "\n".join(lines)
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _solve_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("snapshot", type=existing_file, metavar="SNAPSHOT")
+    parser.add_argument(
+        "snapshot",
+        type=existing_file,
+        metavar="SNAPSHOT",
+        help="what `partition --snapshot` saved, or a partition-instance/1 file",
+    )
     add_solver(parser)
 
 

@@ -12,7 +12,9 @@ from elasticdf.progress import Report
 
 def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument("directory", type=Path, metavar="DIR", help="the project folder")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default DIR/report.html")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="the page (default DIR/report.html)"
+    )
 
 
 def _run(options: Namespace, report: Report) -> CommandResult:

@@ -15,10 +15,11 @@ from elasticdf.runtime.coral.server import ServeReport, serve
 from elasticdf.runtime.mlperf.benchmark import MlperfOptions, Scenario
 
 log = logging.getLogger(__name__)
+_ARTIFACT = "what `elasticdf package` wrote: its folder, or one above it"
 
 
 def _run_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
+    parser.add_argument("artifact", type=Path, metavar="ARTIFACT", help=_ARTIFACT)
     parser.add_argument(
         "--input",
         required=True,
@@ -26,7 +27,9 @@ def _run_arguments(parser: ArgumentParser) -> None:
         metavar="IN",
         help="a .npy array in the network's own terms, or a folder of images",
     )
-    parser.add_argument("--output", type=Path, metavar="OUT.npy")
+    parser.add_argument(
+        "--output", type=Path, metavar="OUT.npy", help="where the answers go (default: nowhere)"
+    )
     parser.add_argument(
         "--check", action="store_true", help="compare with the whole network, bit for bit"
     )
@@ -44,13 +47,14 @@ def _run(options: Namespace, report: Report) -> CommandResult:
 
 
 def _serve_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("artifact", type=Path, nargs="+", metavar="ARTIFACT")
+    parser.add_argument("artifact", type=Path, nargs="+", metavar="ARTIFACT", help=_ARTIFACT)
     parser.add_argument(
         "--root",
         type=Path,
         default=Path(os.environ.get("INACCEL", "/var/lib/inaccel")),
         metavar="DIR",
-        help="the socket is DIR/run/coral.sock; clients set INACCEL=DIR (default $INACCEL)",
+        help="the socket is DIR/run/coral.sock; clients set INACCEL=DIR "
+        "(default $INACCEL or /var/lib/inaccel)",
     )
 
 
@@ -68,29 +72,46 @@ def _serve(options: Namespace, report: Report) -> CommandResult:
 
 
 def _mlperf_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
-    parser.add_argument("--scenario", required=True, choices=[s.value for s in Scenario])
-    parser.add_argument("--accuracy", action="store_true", help="accuracy mode")
+    parser.add_argument("artifact", type=Path, metavar="ARTIFACT", help=_ARTIFACT)
+    parser.add_argument(
+        "--scenario", required=True, choices=[s.value for s in Scenario], help="how LoadGen asks"
+    )
+    parser.add_argument(
+        "--accuracy", action="store_true", help="check every sample once instead of measuring time"
+    )
     parser.add_argument(
         "--duration",
         type=positive_seconds,
         default=10.0,
         metavar="SECONDS",
-        help="shortest run (default 10)",
+        help="run at least this long (default 10)",
     )
     parser.add_argument(
-        "--queries", type=positive_number, default=100, metavar="N", help="fewest (default 100)"
+        "--queries",
+        type=positive_number,
+        default=100,
+        metavar="N",
+        help="ask at least N times (default 100)",
     )
-    parser.add_argument("--qps", type=positive_seconds, metavar="N", help="default: measured first")
+    parser.add_argument(
+        "--qps",
+        type=positive_seconds,
+        metavar="N",
+        help="samples per second LoadGen expects (default: measured first)",
+    )
     parser.add_argument(
         "--latency",
         type=positive_seconds,
         default=0.1,
         metavar="SECONDS",
-        help="what Server must keep (default 0.1)",
+        help="of an answer, which Server must keep (default 0.1)",
     )
     parser.add_argument(
-        "--samples", type=positive_number, default=64, metavar="N", help="generated (default 64)"
+        "--samples",
+        type=positive_number,
+        default=64,
+        metavar="N",
+        help="how many to generate (default 64)",
     )
     parser.add_argument(
         "--inputs",
@@ -99,7 +120,12 @@ def _mlperf_arguments(parser: ArgumentParser) -> None:
         help="the samples: a .npy array or a folder of images (default: generated)",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, default=Path("mlperf"), metavar="DIR", help="for the logs"
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("mlperf"),
+        metavar="DIR",
+        help="for LoadGen's logs (default %(default)s)",
     )
 
 

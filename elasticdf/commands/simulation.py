@@ -8,9 +8,8 @@ from pathlib import Path
 
 from elasticdf import flow
 from elasticdf.commands.arguments import (
-    DEFAULT_CLOCK,
+    add_clock,
     existing_file,
-    frequency,
     positive_number,
 )
 from elasticdf.commands.command import Command, CommandResult
@@ -30,16 +29,22 @@ def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--folding", type=existing_file, metavar="FILE", help="FINN's JSON, of MODEL"
     )
-    parser.add_argument("--clock", type=frequency, default=frequency(DEFAULT_CLOCK), metavar="HZ")
+    add_clock(parser, ", for MODEL; a project has its own")
     sizes = parser.add_mutually_exclusive_group()
-    sizes.add_argument("--size-fifos", action="store_true", help="find the least depths first")
+    sizes.add_argument(
+        "--size-fifos",
+        action="store_true",
+        help="find the least FIFO depths first, then simulate with them",
+    )
     sizes.add_argument(
         "--fifo-depth",
         type=positive_number,
         metavar="N",
-        help="make every FIFO N deep",
+        help="make every FIFO N words deep",
     )
-    parser.add_argument("--trace", type=Path, metavar="FILE", help="Chrome/Perfetto trace")
+    parser.add_argument(
+        "--trace", type=Path, metavar="FILE", help="write what happens as a Chrome/Perfetto trace"
+    )
 
 
 def _run(options: Namespace, report: Report) -> CommandResult:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from elasticdf.errors import UserError
 from elasticdf.hardware.cluster import MAX_BOARDS, AutoTarget, parse_target
-from elasticdf.units import parse_frequency_hz
+from elasticdf.units import parse_clock_hz, parse_frequency_hz
 from partitioner.plan import Mode
 
 MOST_POINTS = 10_000
@@ -101,9 +101,9 @@ def read_clocks(text: str) -> tuple[int, ...]:
 def _clock_range(text: str) -> tuple[int, ...]:
     match = _CLOCKS.fullmatch(text)
     if match is None:
-        return (parse_frequency_hz(text),)
-    low = parse_frequency_hz(match["low"] + (match["low_unit"] or match["unit"]))
-    high = parse_frequency_hz(match["high"] + match["unit"])
+        return (parse_clock_hz(text),)
+    low = parse_clock_hz(match["low"] + (match["low_unit"] or match["unit"]))
+    high = parse_clock_hz(match["high"] + match["unit"])
     step = parse_frequency_hz(match["step"] or _CLOCK_STEP)
     if low > high:
         raise UserError(f"clock range {text!r:.60} is empty; write the lower clock first")
