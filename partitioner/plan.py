@@ -56,7 +56,7 @@ class Proof:
 
     def to_json(self) -> dict[str, float]:
         """Return the JSON form."""
-        return {"value": self.value, "bound": self.bound, "gap": self.gap}
+        return {"value": float(self.value), "bound": float(self.bound), "gap": float(self.gap)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
