@@ -144,7 +144,8 @@ def read_input(path: Path) -> Array | Path:
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        known = isinstance(error, OSError) and error.strerror
+        reason = known or "it is cut short or no array of numbers; write one with numpy.save"
         raise UserError(f"cannot read {path} as a NumPy array: {reason}") from error
     if not isinstance(array, np.ndarray):
         raise UserError(f"{path} is an archive of several arrays; give one array as .npy")
