@@ -99,6 +99,7 @@ def write_project(folder: Path, files: BuildPlan) -> None:
     """
     if folder.is_dir():
         stale = _files_of(folder) - files.files.keys()
+        _remove(folder, _outdated_binaries(folder, files, stale))
         files.write(folder)
         _remove(folder, stale)
         return
@@ -115,6 +116,23 @@ def write_project(folder: Path, files: BuildPlan) -> None:
         raise UserError(f"cannot write {folder}: {error.strerror}; choose another -o") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _outdated_binaries(folder: Path, files: BuildPlan, stale: set[str]) -> set[str]:
+    """Return the binaries of boards whose sources change, or packing would take them for new."""
+    changed = stale | {
+        name for name, text in files.files.items() if not _holds(folder / name, text)
+    }
+    boards = {PurePosixPath(name).parts[0] for name in changed}
+    return {
+        binary.relative_to(folder).as_posix()
+        for binary in folder.glob("board*/*.xclbin")
+        if binary.parent.name in boards
+    }
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
 
 
 def require_project(folder: Path) -> None:
