@@ -133,14 +133,15 @@ def placed(
         for replica in range(replicas)
         for layer in graph
     )
+    interval = max(64, *(assignment.cycles for assignment in assignments))
     exact = Proof(value=1.0, bound=1.0, gap=0.0)
     return Plan(
         network=graph.name,
         mode=mode,
         clock_hz=200_000_000,
         replicas=replicas,
-        interval_cycles=64,
-        frames_per_second=replicas * 200e6 / 64,
+        interval_cycles=interval,
+        frames_per_second=replicas * 200e6 / interval,
         latency_seconds=1e-6,
         cluster=cluster.name,
         boards=tuple(
