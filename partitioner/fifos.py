@@ -55,6 +55,8 @@ FRAMES = 4
 """Frames of every trial."""
 
 _LEAST_FRAMES = 2
+_STARTING_RUNS = 7
+"""Trials before any FIFO is made shallower, and the last simulation."""
 
 _MOST_EVENTS = 80_000_000
 """Of a trial: each takes 16 bytes while FIFOs have no limit."""
@@ -227,28 +229,32 @@ def _sized(graph: Graph, plan: Plan, clock: Clock) -> tuple[_Sized, ...]:
     Raises:
         UserError: Something cannot be simulated.
     """
-    groups: dict[str, _Sized] = {}
+    alike: dict[str, list[int]] = defaultdict(list)
+    placed: dict[str, tuple[Graph, Mapping[str, tuple[Hop, ...]]]] = {}
     for replica in range(plan.replicas):
         built, hops = folded(graph, plan, replica), hops_of(graph, plan, replica)
         key = repr(([layer.attributes for layer in built], sorted(hops.items())))
-        if key in groups:
-            groups[key].replicas.append(replica)
-        else:
-            effort = min(EFFORT, int(clock.left() * _EVENTS_PER_SECOND))
-            groups[key] = _sized_alone(built, hops, plan.clock_hz, replica, effort)
-    return tuple(groups.values())
+        alike[key].append(replica)
+        placed[key] = built, hops
+    groups: list[_Sized] = []
+    for key, replicas in alike.items():
+        seconds = clock.left() / (len(alike) - len(groups))
+        groups.append(_sized_alone(*placed[key], plan.clock_hz, replicas, seconds))
+    return tuple(groups)
 
 
 def _sized_alone(
-    built: Graph, hops: Mapping[str, tuple[Hop, ...]], clock_hz: int, replica: int, effort: int
+    built: Graph,
+    hops: Mapping[str, tuple[Hop, ...]],
+    clock_hz: int,
+    replicas: list[int],
+    seconds: float,
 ) -> _Sized:
     has_adapters = any(layer.family in ADAPTERS for layer in built)
     depths: dict[str, int] | None = None
     settings: dict[str, dict[str, tuple[int, ...]]] = {}
     if not has_adapters:
-        frames = min(FRAMES, _MOST_EVENTS // events_per_frame(built, hops))
-        if frames < _LEAST_FRAMES:
-            raise UserError("a frame has too many transfers to size them by simulation")
+        frames, effort = _affordable(events_per_frame(built, hops), seconds)
         least = least_depths(built, hops=hops, effort=effort, frames=frames, same_latency=True)
         depths = {tensor: max(_SHALLOW, depth) for tensor, depth in least.items()}
         settings = {
@@ -256,7 +262,26 @@ def _sized_alone(
             for layer, entry in fifo_attributes(built, depths).items()
         }
     result = simulate(built, clock_hz=clock_hz, placement=hops, depths=depths)
-    return _Sized(replicas=[replica], graph=built, settings=settings, result=result)
+    return _Sized(replicas=replicas, graph=built, settings=settings, result=result)
+
+
+def _affordable(events: int, seconds: float) -> tuple[int, int]:
+    """Return frames per trial, and events to spend on shallower FIFOs, that time is left for.
+
+    Args:
+        events: Of a frame.
+        seconds: For everything.
+
+    Raises:
+        UserError: There is no time for any sizing, or no memory.
+    """
+    if _LEAST_FRAMES * events > _MOST_EVENTS:
+        raise UserError("a frame has too many transfers to size them by simulation")
+    budget = int(seconds * _EVENTS_PER_SECOND)
+    frames = min(FRAMES, _MOST_EVENTS // events, budget // (_STARTING_RUNS * events))
+    if frames < _LEAST_FRAMES:
+        raise UserError("too little of the time limit is left to size them; raise --time-limit")
+    return frames, min(EFFORT, budget - _STARTING_RUNS * frames * events)
 
 
 def _charged(graph: Graph, plan: Plan, groups: tuple[_Sized, ...]) -> Plan:
