@@ -362,10 +362,10 @@ def solve(snapshot: Path, options: SolverOptions) -> Solution:
     """
     with stop_on_interrupt() as stop:
         solution = exact.solve(load_snapshot(snapshot), replace(options, stop=stop))
-    if solution.outcome is None:
-        raise TimeLimitError(
-            f"{snapshot.name}: no answer in {options.time_limit:g} s; raise --time-limit"
-        )
+        if solution.outcome is None:
+            raise TimeLimitError(
+                f"{snapshot.name}: no answer in {options.time_limit:g} s; raise --time-limit"
+            )
     return solution
 
 

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from time import monotonic
 from types import FrameType
 
+from elasticdf.errors import TimeLimitError
+
 
 class Meter:
     """Counts the work of one request, in nominal seconds."""
@@ -42,6 +44,9 @@ def stop_on_interrupt() -> Iterator[Stop]:
     """Let the first Ctrl-C ask for the best answer so far; the second ends the program as usual.
 
     Solvers call back while they run, so they hear of it. Does nothing outside the main thread.
+
+    Raises:
+        KeyboardInterrupt: There is no answer yet.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -56,6 +61,10 @@ def stop_on_interrupt() -> Iterator[Stop]:
     previous = signal.signal(signal.SIGINT, handle)
     try:
         yield stop
+    except TimeLimitError:
+        if stop.requested:
+            raise KeyboardInterrupt from None
+        raise
     finally:
         signal.signal(signal.SIGINT, previous)
 

@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from elasticdf.errors import TimeLimitError
 from partitioner.clock import Stop, stop_on_interrupt
 from partitioner.search import plan
 from partitioner.solver import Model, SolverOptions, Status
@@ -58,3 +59,20 @@ def test_a_solver_hears_of_it() -> None:
         signal.signal(signal.SIGALRM, before)
     assert stop.requested
     assert answer.status is Status.UNKNOWN
+
+
+def _find_nothing(*, pressed: bool) -> None:
+    with stop_on_interrupt():
+        if pressed:
+            _press()
+        raise TimeLimitError("no plan was found")
+
+
+def test_an_interrupt_before_any_answer_is_an_interrupt() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        _find_nothing(pressed=True)
+
+
+def test_without_an_interrupt_the_time_limit_stays_one() -> None:
+    with pytest.raises(TimeLimitError):
+        _find_nothing(pressed=False)
