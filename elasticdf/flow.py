@@ -79,11 +79,13 @@ from elasticdf.simulation import (
     trace_document,
 )
 from elasticdf.simulation import simulate as simulate_graph
-from partitioner import exact, fifos, search
+from partitioner import any_clock, exact, fifos, search
 from partitioner.clock import Meter, stop_on_interrupt
 from partitioner.latency import SIMULATED
 from partitioner.placed import folded, hops_of
 from partitioner.plan import Plan
+from partitioner.request import Request
+from partitioner.search import Settled
 from partitioner.snapshot import load as load_snapshot
 from partitioner.snapshot import to_json as snapshot_document
 from partitioner.solution import Solution
@@ -149,7 +151,26 @@ class Partitioned:
         return document
 
 
-def plan_counted(options: PartitionOptions, network: Network, memory: dict[object, Any]) -> Plan:
+def settle_counted(
+    options: PartitionOptions, network: Network, memory: dict[object, Any]
+) -> Settled | None:
+    """Search once for requests that differ in their clock only; see `plan_counted`.
+
+    Returns:
+        None where nothing can be shared.
+
+    Raises:
+        UserError: The request cannot be understood.
+    """
+    return any_clock.settle(_counted(options, network, memory))
+
+
+def plan_counted(
+    options: PartitionOptions,
+    network: Network,
+    memory: dict[object, Any],
+    settled: Settled | None = None,
+) -> Plan:
     """Decide folding and placement of a network that was read; nothing is written.
 
     The time limit counts work, not wall time, so the answer is the same on every machine.
@@ -158,15 +179,22 @@ def plan_counted(options: PartitionOptions, network: Network, memory: dict[objec
         options: What is asked.
         network: As read; the same object for requests that share a memory.
         memory: Choices found by earlier requests.
+        settled: What `settle_counted` found for this request at any clock. It is taken where the
+            links carry it.
 
     Raises:
         UserError: The request cannot be understood.
         InfeasibleError: Proven impossible.
         TimeLimitError: No answer in time.
     """
+    asked = _counted(options, network, memory)
+    plan = None if settled is None else any_clock.plan(asked, settled)
+    return search.plan(asked) if plan is None else plan
+
+
+def _counted(options: PartitionOptions, network: Network, memory: dict[object, Any]) -> Request:
     asked = request(options, network.graph, parse_target(options.target), silent)
-    counted = replace(asked.options, meter=Meter())
-    return search.plan(replace(asked, memory=memory, options=counted))
+    return replace(asked, memory=memory, options=replace(asked.options, meter=Meter()))
 
 
 def partition(options: PartitionOptions, report: Report) -> Partitioned:

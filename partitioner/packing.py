@@ -12,12 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from partitioner import packing_core
 from partitioner.problem import Item, Problem, Vector
-
-_ROUNDS = 60
-_REPAIRS = 40
-_PREFIX_ROUNDS = 40
-_SLACK = 1e-9
 
 Loads = NDArray[np.float64]
 """Shape (items, options, rows): the share of each row's limit an option takes; inf if illegal."""
@@ -88,49 +84,11 @@ def _share(amounts: Loads, limit: NDArray[np.float64]) -> Loads:
 
 def pack(loads: Loads) -> Choice | None:
     """Return an option per item so that no row exceeds 1, or None if none was found."""
-    count, _, rows = loads.shape
-    if count == 0:
-        return np.zeros(0, dtype=np.int64)
-    finite = np.where(np.isinf(loads), 1e6, loads)
-    prices = np.full(rows, 1.0 / rows)
-    everyone = np.arange(count)
-    best, best_peak = None, np.inf
-    step = 1.0
-    for _ in range(_ROUNDS):
-        priced = finite @ prices
-        choice: Choice = priced.argmin(axis=1)
-        if priced[everyone, choice].sum() > prices.sum() * (1 + 1e-9):
-            return None  # the Lagrangian bound: no choice at all can satisfy every row
-        usage = finite[everyone, choice].sum(axis=0)
-        peak = usage.max()
-        if peak <= 1 + _SLACK:
-            return choice
-        if peak < best_peak:
-            best, best_peak = choice, peak
-        prices = prices * np.exp(step * np.clip(usage / peak - usage.mean() / peak, -1, 1))
-        prices = np.maximum(prices / prices.sum(), 1e-6)
-        step *= 0.95
-    return None if best is None or best_peak > 1.3 else _repair(finite, best)
-
-
-def _repair(loads: Loads, choice: Choice) -> Choice | None:
-    """Switch single options while that lowers the total excess over the limits."""
-    choice = choice.copy()
-    everyone = np.arange(len(choice))
-    for _ in range(_REPAIRS):
-        usage = loads[everyone, choice].sum(axis=0)
-        excess = np.maximum(usage - 1, 0).sum()
-        if excess <= _SLACK:
-            return choice
-        changed: Loads = usage + loads - loads[everyone, choice][:, None, :]
-        after = np.maximum(changed - 1, 0).sum(axis=2)
-        # Among switches that end the excess take the one that leaves the most room.
-        score = np.where(after <= _SLACK, changed.max(axis=2) - 10, after)
-        item, option = np.unravel_index(score.argmin(), score.shape)
-        if after[item, option] >= excess - 1e-12:
-            return None
-        choice[item] = option
-    return None
+    legal = _Legal.of(loads)
+    if legal.count < len(loads):
+        return None
+    fits, chosen = packing_core.pack(legal.loads, legal.start, legal.count)
+    return legal.choice(chosen) if fits else None
 
 
 def longest_prefix(loads: Loads) -> tuple[int, Choice]:
@@ -139,30 +97,42 @@ def longest_prefix(loads: Loads) -> tuple[int, Choice]:
     One pass over all items per price vector gives both a prefix that fits and one that cannot: the
     prices then move towards the rows that end the prefix. What lies between is tried one by one.
     """
-    count, _, rows = loads.shape
-    finite = np.where(np.isinf(loads), 1e6, loads)
-    everyone = np.arange(count)
-    prices = np.full(rows, 1.0 / rows)
-    low, high, step = 0, count, 1.0
-    found: Choice = np.zeros(0, dtype=np.int64)
-    for _ in range(_PREFIX_ROUNDS):
-        priced = finite @ prices
-        choice: Choice = priced.argmin(axis=1)
-        spent = np.cumsum(priced[everyone, choice])
-        high = min(high, int(np.searchsorted(spent, prices.sum() * (1 + 1e-9), side="right")))
-        usage = np.cumsum(finite[everyone, choice], axis=0)
-        fits = int(np.searchsorted(usage.max(axis=1), 1 + _SLACK, side="right"))
-        if fits > low:
-            low, found = fits, choice[:fits]
-        if low >= high:
-            break
-        end = usage[min(max(low, fits), count - 1)]
-        prices = prices * np.exp(step * np.clip((end - end.mean()) / end.max(), -1, 1))
-        prices = np.maximum(prices / prices.sum(), 1e-6)
-        step *= 0.93
-    while low < high:
-        further = pack(loads[: low + 1])
-        if further is None:
-            break
-        low, found = low + 1, further
-    return low, found
+    legal = _Legal.of(loads)
+    chosen = packing_core.longest_prefix(legal.loads, legal.start)
+    return len(chosen), legal.choice(chosen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Legal:
+    """The legal options of the items before the first that has none, one after another.
+
+    Attributes:
+        loads: Shape (legal options, rows).
+        start: Where each item's begin, and where the last one's end.
+        numbers: Which option of its item each is.
+    """
+
+    loads: Loads
+    start: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+
+    @property
+    def count(self) -> int:
+        """How many items there are."""
+        return len(self.start) - 1
+
+    @staticmethod
+    def of(loads: Loads) -> _Legal:
+        legal: NDArray[np.bool_] = np.asarray(np.isfinite(loads).all(axis=2))
+        each = legal.sum(axis=1)
+        count = len(each) if each.all() else int(each.argmin())
+        items, numbers = np.nonzero(legal[:count])
+        return _Legal(
+            loads=loads[items, numbers],
+            start=np.concatenate([[0], np.cumsum(each[:count])]).astype(np.int64),
+            numbers=numbers,
+        )
+
+    def choice(self, chosen: NDArray[np.int64]) -> Choice:
+        """Return the option of each of the first items, where ``chosen`` says which row it is."""
+        return self.numbers[chosen]

@@ -6,17 +6,17 @@ How many replicas at which interval is `partitioner.throughput`'s part.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from elasticdf.errors import (
     TimeLimitError,
     UserError,
 )
-from elasticdf.hardware.cluster import MAX_BOARDS, AutoTarget
+from elasticdf.hardware.cluster import MAX_BOARDS, AutoTarget, Cluster
 from partitioner import answer, exact, throughput, verdict
 from partitioner.clock import Clock
 from partitioner.control_ports import with_fewer_control_ports
-from partitioner.plan import Plan
+from partitioner.plan import Plan, Proof
 from partitioner.problem import Problem
 from partitioner.quickest import quickest, with_more_copies
 from partitioner.request import Objective, Request
@@ -29,6 +29,21 @@ _SEARCH_SHARE = 0.6
 
 _CROSSING_SECONDS = 15.0
 """Time spent on fewer crossings once the frame rate is settled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What a search came to.
+
+    Attributes:
+        found: Where everything sits.
+        rate_bound: Frames per cycle that no placement exceeds.
+        crossing_cost: What is proven about crossings.
+    """
+
+    found: Found
+    rate_bound: float
+    crossing_cost: Proof
 
 
 def plan(request: Request) -> Plan:
@@ -56,7 +71,7 @@ def plan_with_problem(request: Request) -> tuple[Plan, Problem]:
     else:
         space = Space.of(request, request.target, clock)
         found, bound = _required(space)
-    return _assemble(space, found, bound), found.problem
+    return planned(request, space.cluster, settled(space, found, bound)), found.problem
 
 
 def _required(space: Space) -> tuple[Found, float]:
@@ -155,19 +170,28 @@ def _fewest_boards(
     )
 
 
-def _assemble(space: Space, found: Found, rate_bound: float) -> Plan:
-    """Return the plan with its certificate, crossings made as few as time allows."""
-    request = space.request
+def settled(space: Space, found: Found, rate_bound: float) -> Settled:
+    """Return a placement with crossings made as few as time allows."""
     seconds = max(0.5, min(_CROSSING_SECONDS, space.clock.left()))
     solution = exact.solve(
-        found.problem, replace(request.options, time_limit=seconds), first=found.placement
+        found.problem, replace(space.request.options, time_limit=seconds), first=found.placement
     )
     placement = with_fewer_control_ports(found.problem, solution.placement or found.placement)
     cost = check(found.problem, placement).cost
+    return Settled(
+        found=replace(found, placement=placement),
+        rate_bound=rate_bound,
+        crossing_cost=solution.cost or proof_from_below(cost, 0.0),
+    )
+
+
+def planned(request: Request, cluster: Cluster, settled: Settled) -> Plan:
+    """Return the plan that a search came to, with its certificate."""
+    clock_hz = request.clock_hz
     return answer.assemble(
         request,
-        space.cluster,
-        replace(found, placement=placement),
-        throughput=proof_from_above(found.rate() * request.clock_hz, rate_bound * request.clock_hz),
-        crossing_cost=solution.cost or proof_from_below(cost, 0.0),
+        cluster,
+        settled.found,
+        throughput=proof_from_above(settled.found.rate() * clock_hz, settled.rate_bound * clock_hz),
+        crossing_cost=settled.crossing_cost,
     )

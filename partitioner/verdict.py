@@ -75,6 +75,12 @@ def of(space: Space, goal: Goal) -> ElasticDFError:
 
 def at_once(space: Space, goal: Goal) -> InfeasibleError | None:
     """Return the error for a request that is impossible for a reason that needs no solver."""
+    message = refused(space, goal)
+    return None if message is None else _Verdict(space, goal).infeasible(message)
+
+
+def refused(space: Space, goal: Goal) -> str | None:
+    """Return a reason for which a request is impossible and that needs no solver, None without."""
     verdict = _Verdict(space, goal)
     target = verdict.slowest
     choices = space.table.at(space.table.targets[target])
@@ -83,8 +89,7 @@ def at_once(space: Space, goal: Goal) -> InfeasibleError | None:
         problem = space.problem(choices, space.table.targets[target], replicas)
         if replicas <= _kernel_room(space) and instant.cramped(problem) is None:
             return None  # the usual case, at the price of one interval's choices
-    message = verdict.obvious()
-    return None if message is None else verdict.infeasible(message)
+    return verdict.obvious()
 
 
 def decide(space: Space, clock: Clock) -> Decision:

@@ -19,7 +19,8 @@ from typing import Any
 from elasticdf import __version__
 from elasticdf.errors import UserError
 from elasticdf.explore.grid import Point
-from elasticdf.explore.solve import Answer, Model, Outcome, Settings, solve
+from elasticdf.explore.solve import Answer, Model, Outcome, Settings, settle, solve
+from partitioner.search import Settled
 
 _RETRIES = 3
 _CONNECT_SECONDS = 20
@@ -49,10 +50,20 @@ def answers(
     if not points:
         return
     if engine.workers == 0 and engine.scheduler is None:
-        for point in points:
-            yield point, solve(point, model, settings)
+        for shared, group in _by_clock(points).items():
+            settled = settle(shared, model, settings)
+            for point in group:
+                yield point, solve(point, model, settings, settled)
         return
     yield from _distributed(points, model, settings, engine)
+
+
+def _by_clock(points: Sequence[Point]) -> dict[Point, list[Point]]:
+    """Return the points in groups that differ in their clock only."""
+    groups: dict[Point, list[Point]] = {}
+    for point in points:
+        groups.setdefault(point.at_any_clock, []).append(point)
+    return groups
 
 
 def _distributed(
@@ -64,12 +75,15 @@ def _distributed(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # Dask finds the network large for a task
             shipped = client.submit(_ship, model, pure=False, retries=_RETRIES)
-        futures = {
-            client.submit(
-                _solve_as, __version__, point, shipped, settings, pure=False, retries=_RETRIES
-            ): point
-            for point in points
-        }
+        futures = {}
+        for number, (shared, group) in enumerate(_by_clock(points).items()):
+            common = {"pure": False, "retries": _RETRIES, "priority": -number}
+            settled = client.submit(_settle_as, __version__, shared, shipped, settings, **common)
+            for point in group:
+                future = client.submit(
+                    _solve_as, __version__, point, shipped, settings, settled, **common
+                )
+                futures[future] = point
         for future in distributed.as_completed(list(futures), loop=client.loop):
             yield futures[future], _answer(future)
 
@@ -79,12 +93,19 @@ def _ship(model: Model) -> Model:
     return model
 
 
-def _solve_as(version: str, point: Point, model: Model, settings: Settings) -> Answer:
+def _settle_as(version: str, point: Point, model: Model, settings: Settings) -> Settled | None:
+    """Search on a worker for all clocks, unless it is of another version."""
+    return settle(point, model, settings) if version == __version__ else None
+
+
+def _solve_as(
+    version: str, point: Point, model: Model, settings: Settings, settled: Settled | None
+) -> Answer:
     """Solve a point on a worker, unless it is of another version and would answer differently."""
     if version != __version__:
         reason = f"a worker has elasticdf {__version__}, {version} is needed; install it there"
         return Answer(outcome=Outcome.FAILED, reason=reason)
-    return solve(point, model, settings)
+    return solve(point, model, settings, settled)
 
 
 def _answer(future: Any) -> Answer:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from elasticdf.errors import UserError
 from elasticdf.hardware.cluster import MAX_BOARDS, AutoTarget, parse_target
@@ -38,6 +38,11 @@ class Point:
     mode: Mode
     clock_hz: int
     frames_per_second: float | None
+
+    @property
+    def at_any_clock(self) -> Point:
+        """The same for all points that differ in their clock only."""
+        return replace(self, clock_hz=1)
 
 
 def grid(

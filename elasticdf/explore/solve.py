@@ -21,6 +21,7 @@ from elasticdf.errors import InfeasibleError, TimeLimitError, UserError
 from elasticdf.explore.grid import Point
 from elasticdf.networks import Network, load_network
 from elasticdf.options import PartitionOptions
+from partitioner.search import Settled
 
 
 class Outcome(StrEnum):
@@ -80,8 +81,37 @@ class Answer:
     plan: Mapping[str, Any] | None = None
 
 
-def solve(point: Point, model: Model, settings: Settings) -> Answer:
-    """Return the plan of a point, or why there is none."""
+def solve(point: Point, model: Model, settings: Settings, settled: Settled | None = None) -> Answer:
+    """Return the plan of a point, or why there is none; ``settled`` is what `settle` found."""
+    try:
+        plan = flow.plan_counted(*_request(point, model, settings), settled)
+    except InfeasibleError as error:
+        explained = dict(error.explanation) or None
+        return Answer(outcome=Outcome.INFEASIBLE, reason=str(error), plan=explained)
+    except TimeLimitError as error:
+        return Answer(outcome=Outcome.OUT_OF_TIME, reason=str(error))
+    except UserError as error:
+        return Answer(outcome=Outcome.REFUSED, reason=str(error))
+    except Exception as error:  # noqa: BLE001 - one broken point must not end the sweep
+        return Answer(outcome=Outcome.FAILED, reason=f"bug in elasticdf: {error!r:.300}")
+    return Answer(outcome=Outcome.PLANNED, plan=plan.to_json())
+
+
+def settle(point: Point, model: Model, settings: Settings) -> Settled | None:
+    """Search once for all points that differ from this one in their clock only.
+
+    A point's answer is the same whichever other clocks are swept. None where each of them is to be
+    searched by itself, which then says what is wrong.
+    """
+    try:
+        return flow.settle_counted(*_request(point, model, settings))
+    except Exception:  # noqa: BLE001 - the points will say it
+        return None
+
+
+def _request(
+    point: Point, model: Model, settings: Settings
+) -> tuple[PartitionOptions, Network, dict[object, Any]]:
     options = PartitionOptions(
         model=model.name,
         target=point.target,
@@ -94,20 +124,8 @@ def solve(point: Point, model: Model, settings: Settings) -> Answer:
         time_limit_seconds=settings.time_limit_seconds,
         seed=settings.seed,
     )
-    try:
-        quirks = load_profile(settings.costs).exactly_finn
-        network, memory = _read(model.name, model.content, quirks=quirks)
-        plan = flow.plan_counted(options, network, memory)
-    except InfeasibleError as error:
-        explained = dict(error.explanation) or None
-        return Answer(outcome=Outcome.INFEASIBLE, reason=str(error), plan=explained)
-    except TimeLimitError as error:
-        return Answer(outcome=Outcome.OUT_OF_TIME, reason=str(error))
-    except UserError as error:
-        return Answer(outcome=Outcome.REFUSED, reason=str(error))
-    except Exception as error:  # noqa: BLE001 - one broken point must not end the sweep
-        return Answer(outcome=Outcome.FAILED, reason=f"bug in elasticdf: {error!r:.300}")
-    return Answer(outcome=Outcome.PLANNED, plan=plan.to_json())
+    quirks = load_profile(settings.costs).exactly_finn
+    return options, *_read(model.name, model.content, quirks=quirks)
 
 
 @lru_cache(maxsize=2)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,13 @@ class _Worker:
         return _answer(point)
 
 
+def _ignore(*_: Any) -> None:
+    pass
+
+
 @pytest.fixture
-def request_of(tmp_path: Path) -> Sweep:
+def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
+    monkeypatch.setattr(engine, "settle", _ignore)
     return Sweep(
         model="zoo:tfc-w1a1",
         points=POINTS,
@@ -49,10 +55,6 @@ def request_of(tmp_path: Path) -> Sweep:
         settings=Settings(),
         engine=Engine(workers=0),
     )
-
-
-def _ignore(*_: Any) -> None:
-    pass
 
 
 def _bytes(folder: Path) -> tuple[bytes, bytes]:
@@ -76,7 +78,7 @@ def test_a_sweep_resumes_after_any_kill_with_the_same_bytes(
             explore(again, _ignore)
         monkeypatch.setattr(engine, "solve", second)
         explore(again, _ignore)
-        assert tuple(first.solved + second.solved) == POINTS
+        assert Counter(first.solved + second.solved) == Counter(POINTS)
         assert _bytes(again.output) == whole
 
 
@@ -135,8 +137,20 @@ def test_an_output_that_is_a_file_is_refused(request_of: Sweep):
 
 def test_a_worker_of_another_version_answers_nothing():
     model = Model(name="net", content=b"")
-    answer = engine._solve_as("0.0", POINTS[0], model, Settings())
+    answer = engine._solve_as("0.0", POINTS[0], model, Settings(), None)
+    assert engine._settle_as("0.0", POINTS[0], model, Settings()) is None
     assert answer.outcome is Outcome.FAILED
     assert answer.reason == (
         f"a worker has elasticdf {__version__}, 0.0 is needed; install it there"
     )
+
+
+def test_points_that_differ_in_their_clock_are_searched_together(
+    request_of: Sweep, monkeypatch: pytest.MonkeyPatch
+):
+    searched: list[Point] = []
+    monkeypatch.setattr(engine, "settle", lambda point, *_: searched.append(point))
+    monkeypatch.setattr(engine, "solve", _Worker())
+    explore(request_of, _ignore)
+    assert searched == list(dict.fromkeys(point.at_any_clock for point in POINTS))
+    assert len(searched) == len(POINTS) // 2

@@ -1,0 +1,84 @@
+"""How long a sweep of 200 points takes, and whether kills at random moments change its table.
+
+    python -m bench.sweep DIR [--kills N]
+
+Sweeps MobileNetV1 once without a disturbance. With ``--kills``, sweeps it again, killing the sweep
+and all its workers that often at random moments and starting the same command anew; then compares
+the two tables and pages byte for byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from elasticdf.explore.sweep import PAGE, TABLE
+
+SWEEP = (
+    *("explore", "zoo:mobilenetv1-w4a4", "--modes", "all", "--clock", "100..300MHz"),
+    *("--targets", "1..4xu280,1..3xu250,1..3xu50", "-q"),
+)
+_SHORTEST, _LONGEST = 5.0, 50.0
+"""Seconds after which a sweep is killed."""
+
+
+def _start(output: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "elasticdf", *SWEEP, "-o", str(output)]
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+
+
+def _killed(output: Path, kills: int) -> None:
+    """Start a sweep again and again, each time killing it with all its processes."""
+    dice = random.Random(9)
+    for number in range(1, kills + 1):
+        seconds = dice.uniform(_SHORTEST, _LONGEST)
+        sweep = _start(output)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            sweep.wait(seconds)
+        ended = sweep.poll() is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(sweep.pid, signal.SIGKILL)
+        sweep.wait()
+        points = len(list(output.glob("points/*/answer.json")))
+        what = "had ended" if ended else "killed"
+        print(f"{what} after {seconds:.0f} s, the {number}. time, {points} points kept", flush=True)
+
+
+def _seconds(output: Path) -> float:
+    """Run a sweep to its end and return how long that took."""
+    start = time.perf_counter()
+    if _start(output).wait() != 0:
+        sys.exit(f"the sweep into {output} failed")
+    return time.perf_counter() - start
+
+
+def main() -> int:
+    """Print times, and whether the tables are the same; return the exit code."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--kills", type=int, default=0)
+    options = parser.parse_args()
+    whole, stopped = options.directory / "whole", options.directory / "stopped"
+    print(f"without a disturbance: {_seconds(whole):.0f} s", flush=True)
+    if not options.kills:
+        return 0
+    _killed(stopped, options.kills)
+    print(f"to the end: {_seconds(stopped):.0f} s", flush=True)
+    same = all(
+        (whole / name).read_bytes() == (stopped / name).read_bytes() for name in (TABLE, PAGE)
+    )
+    print("the same table and page" if same else "ANOTHER table or page")
+    return 0 if same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
