@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from elasticdf.errors import InternalError, UserError
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 512 << 10
+"""Of a piece. It is read, hashed and written before the next, so it should stay in a cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +28,37 @@ class _File:
     identity: tuple[int, int, int, int]
 
     def read(self, offset: int, size: int) -> bytes:
+        content = bytearray(size)
+        with self._open() as handle:
+            self._fill(memoryview(content), handle, offset)
+        return bytes(content)
+
+    def pieces(self, offset: int, size: int) -> Iterator[memoryview]:
+        """Yield bytes in pieces; the next takes the place of the last in memory."""
+        buffer = memoryview(bytearray(min(size, CHUNK_BYTES)))
+        with self._open() as handle:
+            for start in range(offset, offset + size, CHUNK_BYTES):
+                piece = buffer[: offset + size - start]
+                self._fill(piece, handle, start)
+                yield piece
+
+    @contextmanager
+    def _open(self) -> Iterator[BinaryIO]:
         try:
-            with open(self.path, "rb") as handle:
-                if _identity(os.fstat(handle.fileno())) != self.identity:
-                    raise UserError(f"{self.path} changed while it was being read; try again")
-                handle.seek(offset)
-                content = handle.read(size)
+            with open(self.path, "rb", buffering=0) as handle:
+                yield handle
         except OSError as error:
             raise UserError(f"cannot read {self.path}: {error.strerror}") from error
-        if len(content) != size:
+
+    def _fill(self, piece: memoryview, handle: BinaryIO, offset: int) -> None:
+        """Read as many bytes as the piece has; the file must still be the one first seen."""
+        done = 0
+        while count := os.preadv(handle.fileno(), [piece[done:]], offset + done):
+            done += count
+        if _identity(os.fstat(handle.fileno())) != self.identity:
+            raise UserError(f"{self.path} changed while it was being read; try again")
+        if done != len(piece):
             raise UserError(f"{self.path} became shorter while it was being read; try again")
-        return content
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,27 +117,52 @@ class Blob:
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the content in pieces of at most `CHUNK_BYTES`."""
-        for start in range(0, self.size, CHUNK_BYTES):
-            yield self.read(start, min(CHUNK_BYTES, self.size - start))
+        return map(bytes, self._pieces())
 
-    def copy(self, target: BinaryIO) -> str:
-        """Write the content and return its SHA-256; one thread hashes what another writes."""
+    def copy(self, target: int, start: int = 0) -> str:
+        """Write the content into a file and return its SHA-256.
+
+        Args:
+            target: Descriptor of the file. Its position is not used, so that several threads can
+                copy into one file; reading, hashing and writing all run beside other threads.
+            start: Where in that file, bytes.
+
+        Raises:
+            UserError: The content cannot be read or changed meanwhile.
+            OSError: The file cannot be written.
+        """
         digest = hashlib.sha256()
-        hashing: Future[None] | None = None
-        with ThreadPoolExecutor(max_workers=1) as worker:
-            for chunk in self.chunks():
-                if hashing is not None:
-                    hashing.result()
-                hashing = worker.submit(digest.update, chunk)
-                target.write(chunk)
+        for piece in self._pieces():
+            digest.update(piece)
+            write_at(target, piece, start)
+            start += len(piece)
         return digest.hexdigest()
 
     def sha256(self) -> str:
         """Return the SHA-256 of the content, hexadecimal."""
         digest = hashlib.sha256()
-        for chunk in self.chunks():
-            digest.update(chunk)
+        for piece in self._pieces():
+            digest.update(piece)
         return digest.hexdigest()
+
+    def _pieces(self) -> Iterator[memoryview]:
+        """Yield the content in pieces; the next may take the place of the last in memory."""
+        if isinstance(self.source, _File):
+            return self.source.pieces(self.offset, self.size)
+        content = memoryview(self.source)[self.offset : self.offset + self.size]
+        return (content[at : at + CHUNK_BYTES] for at in range(0, self.size, CHUNK_BYTES))
+
+
+def write_at(target: int, content: bytes | memoryview, start: int) -> None:
+    """Write bytes into an open file at an offset, all of them.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    rest = memoryview(content)
+    while rest:
+        done = os.pwrite(target, rest, start)
+        rest, start = rest[done:], start + done
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int, int]:

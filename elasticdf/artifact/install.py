@@ -127,8 +127,7 @@ def install(path: Path, root: Path) -> Installed:
         built = folder / "artifact"
         built.mkdir()
         with open(built / bitstream.name, "wb") as copy:
-            archive.copy(copy)
-            copy.flush()
+            archive.copy(copy.fileno())
             os.fsync(copy.fileno())
         (built / description.name).write_bytes(content)
         network = description.parent / NETWORK_NAME

@@ -167,7 +167,7 @@ def import_oci(layout: Path, output: Path) -> Layout:
         (built / BITSTREAM_NAME).write_bytes(config)
         if network is not None:
             with open(built / NETWORK_NAME, "wb") as copy:
-                network.copy(copy)
+                network.copy(copy.fileno())
         publish(built, target)
     return Layout(layout=layout, artifact=target, digest=str(image["digest"]))
 
@@ -187,7 +187,7 @@ def _store(built: Path, content: Blob, media_type: str) -> dict[str, Any]:
     """Write a blob under its digest and return its descriptor."""
     digest = content.sha256()
     with open(built / "blobs" / "sha256" / digest, "wb") as blob:
-        content.copy(blob)
+        content.copy(blob.fileno())
     return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": content.size}
 
 

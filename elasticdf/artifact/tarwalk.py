@@ -78,7 +78,7 @@ class TarEntry:
     @property
     def end(self) -> int:
         """Offset of the next header, bytes."""
-        return self.header_offset + BLOCK_BYTES + padded(self.content.size)
+        return self.header_offset + entry_bytes(self.content.size)
 
 
 def padded(size: int) -> int:
@@ -88,6 +88,11 @@ def padded(size: int) -> int:
     (0, 512, 512)
     """
     return -(-size // BLOCK_BYTES) * BLOCK_BYTES
+
+
+def entry_bytes(size: int) -> int:
+    """Return the bytes of an entry in the archive: its header, then its data, padded."""
+    return BLOCK_BYTES + padded(size)
 
 
 def read_header(block: bytes) -> TarHeader:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import random
 import struct
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 
 from elasticdf.artifact import axlf, sections
 from elasticdf.artifact.axlf import Header, SectionKind, assemble, parse
+from elasticdf.artifact.blob import CHUNK_BYTES, Blob
 from elasticdf.artifact.kernel_metadata import (
     Argument,
     KernelMetadata,
@@ -251,3 +254,28 @@ def test_a_file_that_changes_between_reads_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         xclbin.to_bytes()
     assert str(caught.value) == f"{path} changed while it was being read; try again"
+
+
+def test_a_file_that_changes_while_it_is_copied_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.xclbin"
+    path.write_bytes(bytes(3 * CHUNK_BYTES))
+    pieces = Blob.of(path).chunks()
+    assert next(pieces) == bytes(CHUNK_BYTES)
+    with open(path, "r+b") as file:
+        file.write(b"x")
+    with pytest.raises(UserError) as caught:
+        next(pieces)
+    assert str(caught.value) == f"{path} changed while it was being read; try again"
+
+
+def test_a_blob_is_copied_to_an_offset_and_its_digest_is_of_what_was_written(
+    tmp_path: Path,
+) -> None:
+    content = random.Random(0).randbytes(2 * CHUNK_BYTES + 7)
+    (tmp_path / "a").write_bytes(content)
+    for blob in (Blob.of(content), Blob.of(tmp_path / "a")):
+        with open(tmp_path / "copy", "wb") as target:
+            digest = blob.window(1, len(content) - 2).copy(target.fileno(), 512)
+        written = (tmp_path / "copy").read_bytes()
+        assert written == bytes(512) + content[1:-1]
+        assert digest == hashlib.sha256(written[512:]).hexdigest()
