@@ -83,7 +83,10 @@ def _text(result: SimulationResult) -> str:
         return "\n".join(str(wait) for wait in result.deadlock)
     busiest = sorted(result.layers, key=lambda layer: -layer.busy)[:_BUSIEST]
     rows = [(a.layer, round(a.busy), round(a.starved), round(a.stalled)) for a in busiest]
-    links = [(link.name, link.tensor, link.packets, f"{link.load:.0%}") for link in result.links]
+    links = [
+        (link.name, link.tensor, link.packets, link.burst, f"{link.load:.0%}")
+        for link in result.links
+    ]
     parts = [
         f"{result.network}: a frame every {float(result.interval_cycles):.0f} cycles, "
         f"{result.frames_per_second:.1f} frames per second",
@@ -92,7 +95,7 @@ def _text(result: SimulationResult) -> str:
         table(("busiest layers", "busy", "starved", "stalled"), rows),
     ]
     if links:
-        parts.append(table(("link", "stream", "packets", "load"), links))
+        parts.append(table(("link", "stream", "packets", "burst", "load"), links))
     return "\n".join(parts)
 
 

@@ -43,6 +43,8 @@ def _run(  # noqa: C901 - one loop nest on purpose: the compiled core has no che
     last = np.full((processes, frames), -1, np.int64)
     starved = np.zeros(processes, np.int64)
     stalled = np.zeros(processes, np.int64)
+    starved_by = np.zeros((processes, frames), np.int64)
+    stalled_by = np.zeros((processes, frames), np.int64)
     waits = np.full(processes, -3, np.int64)
     written = np.zeros(len(ends), np.int64)
     read = np.zeros(len(ends), np.int64)
@@ -128,6 +130,7 @@ def _run(  # noqa: C901 - one loop nest on purpose: the compiled core has no che
                 row = row + 1 if row + 1 < end else start
                 if local == per_frame:
                     last[p, at_frame] = leaves
+                    starved_by[p, at_frame], stalled_by[p, at_frame] = hungry, blocked
                     at_frame += 1
                     local = 0
                     row = start
@@ -213,6 +216,7 @@ def _run(  # noqa: C901 - one loop nest on purpose: the compiled core has no che
             row = row + 1 if row + 1 < end else start
             if local == per_frame:
                 last[p, at_frame] = leaves
+                starved_by[p, at_frame], stalled_by[p, at_frame] = hungry, blocked
                 at_frame += 1
                 local = 0
                 row = start
@@ -238,7 +242,7 @@ def _run(  # noqa: C901 - one loop nest on purpose: the compiled core has no che
             queued[partner] = True
             queue[(head + waiting) % processes] = partner
             waiting += 1
-    return first, last, starved, stalled, waits, written, read, events
+    return first, last, starved_by, stalled_by, waits, written, read, events
 
 
 compiled_run: Callable[..., Any] = numba.njit(cache=True)(_run)

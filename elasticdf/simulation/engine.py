@@ -7,6 +7,7 @@ stop early: it ends when all frames are done or when nothing can move any more.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,8 @@ class Times:
     Attributes:
         first: Cycle of the first event of each frame, int64, shape (processes, frames).
         last: Cycle of the last one, same shape.
-        starved: Cycles each process waited for inputs beyond its own pace, int64, (processes,).
+        starved: Cycles each process waited for inputs beyond its own pace during each frame that
+            it ended, same shape.
         stalled: The same for places on its outputs.
         waits: Channel each process waits for at the end; -1 if it is done, -2 for its partner.
         written: Transfers put on each channel, int64, shape (channels,).
@@ -37,6 +39,7 @@ class Times:
         put: When the last transfers were put on each channel, a ring per channel, int64.
         taken: When they were taken off.
         rings: Start of each channel's ring and its length, int64, shape (channels, 2).
+        sent: When each packet was sent, by the index of the process that sends on a link, int64.
         events: Events that happened, over all processes.
     """
 
@@ -50,6 +53,7 @@ class Times:
     put: NDArray[np.int64]
     taken: NDArray[np.int64]
     rings: NDArray[np.int64]
+    sent: Mapping[int, NDArray[np.int64]]
     events: int
 
     @property
@@ -74,19 +78,25 @@ def run(
         period: Cycles between the starts of two frames at least; 0 feeds them back to back.
     """
     arrays = _arrays(net, frames, depths)
+    partners, history = arrays[4], arrays[6].astype(np.int64, copy=False)
     outcome = compiled_run(frames, period, *arrays)
     first, last, starved, stalled, waits, written, read, events = outcome
     return Times(
         first=first,
         last=last,
-        starved=starved,
-        stalled=stalled,
+        starved=np.diff(starved, prepend=0),
+        stalled=np.diff(stalled, prepend=0),
         waits=waits,
         written=written,
         read=read,
         put=arrays[-2].astype(np.int64, copy=False),
         taken=arrays[-1].astype(np.int64, copy=False),
         rings=np.stack([arrays[-3], arrays[-5]], axis=1),
+        sent={
+            i: history[partners[i, 2] :][: process.pattern.events * frames]
+            for i, process in enumerate(net.processes)
+            if process.traffic is not None
+        },
         events=int(events),
     )
 
@@ -122,7 +132,7 @@ def _arrays(
         ],
         np.int64,
     )
-    partners, need, history = _partners(net)
+    partners, need, history = _partners(net, frames)
     ends = np.array([(c.source, c.target) for c in net.channels], np.int64)
     capacity = capacities(net, frames, depths)
     latency = np.array(
@@ -152,14 +162,20 @@ def _offsets(lengths: list[int]) -> list[int]:
     return [0, *np.cumsum(np.array(lengths, np.int64)).tolist()][: len(lengths)]
 
 
-def _partners(net: Net) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
-    """Return (partner, where its needs start, its history's start and length), needs, history."""
+def _partners(
+    net: Net, frames: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+    """Return (partner, where its needs start, its history's start and length), needs, history.
+
+    What others keep in step with is remembered for two frames, what sends on a link throughout.
+    """
     rows, needs = np.full((len(net.processes), 4), -1, np.int64), [np.zeros(0, np.int32)]
     watched = {p.partner for p in net.processes if p.partner is not None}
     needed = kept = 0
     for i, process in enumerate(net.processes):
-        if i in watched:
-            length = 1 << (2 * process.pattern.events - 1).bit_length()
+        remembered = frames if process.traffic is not None else 2 if i in watched else 0
+        if remembered:
+            length = 1 << (remembered * process.pattern.events - 1).bit_length()
             rows[i, 2:] = kept, length
             kept += length
         if process.partner is not None and process.need is not None:

@@ -90,7 +90,10 @@ def _link_processes(
                 layer="",
                 pattern=send,
                 traffic=Traffic(
-                    link=hop.name, tensor=tensor, packets=len(wire), wire_bytes=int(wire.sum())
+                    link=hop.name,
+                    tensor=tensor,
+                    sends=tuple(np.bincount(group).tolist()),
+                    wire_bytes=int(wire.sum()),
                 ),
             ),
             2,

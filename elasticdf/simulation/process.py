@@ -57,14 +57,19 @@ class Traffic:
     Attributes:
         link: Name of the hop.
         tensor: The stream.
-        packets: Packets.
+        sends: Packets that each event sends.
         wire_bytes: In bytes, headers, gaps and all.
     """
 
     link: str
     tensor: str
-    packets: int
+    sends: tuple[int, ...]
     wire_bytes: int
+
+    @property
+    def packets(self) -> int:
+        """Packets of a frame."""
+        return sum(self.sends)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

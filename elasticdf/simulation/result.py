@@ -47,7 +47,7 @@ class LinkTraffic:
         packets: Per frame.
         wire_bytes: Per frame, headers, gaps and all.
         load: Share of the link's time this stream takes in the steady state.
-        burst: Most packets sent back to back, among the last that fit the receiver's window.
+        burst: Most packets sent back to back.
     """
 
     name: str
@@ -80,12 +80,42 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """When a process worked on a frame: cycles of its first and last event."""
+    """When a process worked on a frame, in cycles.
+
+    Attributes:
+        process: Its name.
+        frame: Counted from 0.
+        first: Of its first event.
+        last: Of its last event.
+        starved: It waited for inputs since the end of the frame before.
+        stalled: It waited for room at its outputs since then.
+    """
 
     process: str
     frame: int
     first: int
     last: int
+    starved: int
+    stalled: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """Packets of a stream that followed each other on a link without a pause.
+
+    Attributes:
+        link: Name of the hop.
+        tensor: The stream.
+        packets: How many.
+        first: Cycle in which the first begins.
+        end: Cycle in which the link is free again.
+    """
+
+    link: str
+    tensor: str
+    packets: int
+    first: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +137,7 @@ class SimulationResult:
         streams: In graph order.
         links: Every stream on every link.
         bars: When each process worked on each frame, for the trace.
+        bursts: On every link, for the trace.
     """
 
     network: str
@@ -122,6 +153,7 @@ class SimulationResult:
     streams: tuple[StreamDepth, ...] = ()
     links: tuple[LinkTraffic, ...] = ()
     bars: tuple[Bar, ...] = ()
+    bursts: tuple[Burst, ...] = ()
 
     @property
     def frames_per_second(self) -> float:

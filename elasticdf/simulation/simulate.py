@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from elasticdf.errors import InternalError, UserError
 from elasticdf.ir import Graph
@@ -17,6 +17,7 @@ from elasticdf.simulation.process import Net, Process
 from elasticdf.simulation.result import (
     Activity,
     Bar,
+    Burst,
     LinkTraffic,
     SimulationResult,
     StreamDepth,
@@ -69,6 +70,7 @@ def report(graph: Graph, net: Net, times: Times, *, clock_hz: int, frames: int) 
     interval = interval_of(net, times) if live else Fraction(0)
     starts = times.first[list(net.sources)].min(axis=0)
     ends = times.last[list(net.sinks)].max(axis=0)
+    bursts = tuple(_bursts(net, times)) if live else ()
     return SimulationResult(
         network=graph.name,
         clock_hz=clock_hz,
@@ -81,8 +83,9 @@ def report(graph: Graph, net: Net, times: Times, *, clock_hz: int, frames: int) 
         events=times.events,
         layers=_activities(graph, net, times, frames) if live else (),
         streams=_streams(net),
-        links=_links(net, times, interval) if live else (),
-        bars=_bars(net, times),
+        links=tuple(_links(net, bursts, interval)) if live else (),
+        bars=tuple(_bars(net, times)),
+        bursts=bursts,
     )
 
 
@@ -135,8 +138,8 @@ def _activities(graph: Graph, net: Net, times: Times, frames: int) -> tuple[Acti
         first = int(times.first[i, 0])
         whole = int(times.last[i, -1]) - first + 1
         # Waiting for the very first input is no starvation.
-        starved = max(0, int(times.starved[i]) - first)
-        stalled = int(times.stalled[i])
+        starved = max(0, int(times.starved[i].sum()) - first)
+        stalled = int(times.stalled[i].sum())
         found.append(
             Activity(
                 layer=layer.name,
@@ -148,13 +151,21 @@ def _activities(graph: Graph, net: Net, times: Times, frames: int) -> tuple[Acti
     return tuple(found)
 
 
-def _bars(net: Net, times: Times) -> tuple[Bar, ...]:
-    return tuple(
-        Bar(process=process.name, frame=frame, first=int(first), last=int(last))
-        for process, firsts, lasts in zip(net.processes, times.first, times.last, strict=True)
-        for frame, (first, last) in enumerate(zip(firsts, lasts, strict=True))
-        if last != NEVER
-    )
+def _bars(net: Net, times: Times) -> Iterator[Bar]:
+    for i, process in enumerate(net.processes):
+        for frame, last in enumerate(times.last[i]):
+            if last == NEVER:
+                continue
+            first = int(times.first[i, frame])
+            idle = first if frame == 0 else 0  # waiting for the very first input is no starvation
+            yield Bar(
+                process=process.name,
+                frame=frame,
+                first=first,
+                last=int(last),
+                starved=max(0, int(times.starved[i, frame]) - idle),
+                stalled=int(times.stalled[i, frame]),
+            )
 
 
 def _streams(net: Net) -> tuple[StreamDepth, ...]:
@@ -176,33 +187,35 @@ def _end(process: Process) -> str:
     return process.layer or process.name
 
 
-def _links(net: Net, times: Times, interval: Fraction) -> tuple[LinkTraffic, ...]:
-    found = []
-    for i, process in enumerate(net.processes):
+def _bursts(net: Net, times: Times) -> Iterator[Burst]:
+    for i, sent in times.sent.items():
+        process = net.processes[i]
+        if process.traffic is None:
+            continue
+        gaps = np.resize(process.pattern.gap, len(sent))
+        packets = np.resize(process.traffic.sends, len(sent))
+        begins = np.flatnonzero(np.diff(sent, prepend=NEVER - int(gaps.max())) > gaps)
+        for begin, end in pairwise((*begins.tolist(), len(sent))):
+            yield Burst(
+                link=process.traffic.link,
+                tensor=process.traffic.tensor,
+                packets=int(packets[begin:end].sum()),
+                first=int(sent[begin]),
+                end=int(sent[end - 1] + gaps[end - 1]),
+            )
+
+
+def _links(net: Net, bursts: Sequence[Burst], interval: Fraction) -> Iterator[LinkTraffic]:
+    for process in net.processes:
         traffic = process.traffic
         if traffic is None:
             continue
-        gaps = process.pattern.gap
-        channel = next(n for n, c in enumerate(net.channels) if c.source == i)
-        start, length = times.rings[channel]
-        sent = times.put[start : start + min(length, times.written[channel])]
-        found.append(
-            LinkTraffic(
-                name=traffic.link,
-                tensor=traffic.tensor,
-                packets=traffic.packets,
-                wire_bytes=traffic.wire_bytes,
-                load=float(int(gaps.sum()) / interval) if interval else 0.0,
-                burst=_burst(np.sort(sent), int(gaps.max())),
-            )
+        own = (b.packets for b in bursts if (b.link, b.tensor) == (traffic.link, traffic.tensor))
+        yield LinkTraffic(
+            name=traffic.link,
+            tensor=traffic.tensor,
+            packets=traffic.packets,
+            wire_bytes=traffic.wire_bytes,
+            load=float(int(process.pattern.gap.sum()) / interval) if interval else 0.0,
+            burst=max(own, default=0),
         )
-    return tuple(found)
-
-
-def _burst(sent: NDArray[np.int64], gap: int) -> int:
-    """Return the most packets that followed each other without a pause."""
-    longest = current = 1
-    for pause in np.diff(sent):
-        current = current + 1 if pause <= gap else 1
-        longest = max(longest, current)
-    return longest if len(sent) else 0

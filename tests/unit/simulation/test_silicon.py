@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
-from elasticdf.simulation import simulate
+from elasticdf.simulation import finn_depths, simulate
+from elasticdf.simulation.engine import run
 from elasticdf.simulation.netlist import build_net
+from elasticdf.simulation.process import Process
+from elasticdf.simulation.simulate import report
 from tests.simulated_designs import Measured, measured_designs, summed_cycles
 from tests.truth import SHARED, needs_shared
 
@@ -46,6 +50,26 @@ def test_latency_under_load_shows_the_fifos_are_as_deep_as_built(name: str) -> N
 def test_the_designs_are_those_built(name: str) -> None:
     # FINN's sum for tfc_1w1a, 266, is 40 cycles more than its folding explains.
     assert summed_cycles(DESIGNS[name].graph) == DESIGNS[name].finn_critical_path
+
+
+@pytest.mark.parametrize(
+    ("slower", "latency"), [(None, 432), ("MVAU_hls_1", 766), ("MVAU_hls_2", 831)]
+)
+def test_latency_under_load_hangs_on_which_of_equal_layers_is_slowest(
+    slower: str | None, latency: int
+) -> None:
+    """Measured is 815: three layers of TFC take 70 cycles, a cycle more in one fills its FIFO."""
+    graph, frames = DESIGNS["tfc_1w1a"].graph, 400
+    net = build_net(graph, depths=finn_depths(graph))
+    changed = replace(net, processes=tuple(_slowed(p, p.name == slower) for p in net.processes))
+    result = report(graph, changed, run(changed, frames=frames), clock_hz=CLOCK_HZ, frames=frames)
+    assert result.loaded_latency_cycles == latency
+    assert result.interval_cycles == 70 + bool(slower)
+
+
+def _slowed(process: Process, by: int) -> Process:
+    pattern = process.pattern
+    return replace(process, pattern=replace(pattern, restart=pattern.restart + by))
 
 
 @pytest.mark.slow

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -170,10 +172,45 @@ def test_result_is_a_document_and_a_trace_opens() -> None:
     assert document["schema"] == "elasticdf.simulation/1"
     assert [entry["layer"] for entry in document["layers"]] == [layer.name for layer in graph]
     trace = json.loads(json.dumps(trace_document(result)))
-    bars = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+    bars = _events(trace, "X", "residual")
     assert len(bars) == 2 * len({bar.process for bar in result.bars})
     assert {"host:in", "windows:read", "sum"} <= {bar.process for bar in result.bars}
     assert all(bar["dur"] > 0 for bar in bars)
+
+
+def _events(trace: dict[str, Any], kind: str, group: str) -> list[dict[str, Any]]:
+    """Return a trace's events of a kind in a group, named like one of the format's processes."""
+    events = trace["traceEvents"]
+    names = {e["args"]["name"]: e["pid"] for e in events if e["name"] == "process_name"}
+    return [event for event in events if event["ph"] == kind and event["pid"] == names[group]]
+
+
+def test_a_trace_shows_who_waits_when() -> None:
+    result = simulate(_residual(), clock_hz=CLOCK_HZ, frames=12)
+    trace = json.loads(json.dumps(trace_document(result)))
+    counters = _events(trace, "C", "waiting, % of each frame's time")
+    assert {event["name"] for event in counters} == {entry.layer for entry in result.layers}
+    steady = {event["name"]: event["args"] for event in counters}  # the last frame's
+    assert steady["matrix"]["starved"] < 20
+    assert steady["sum"]["starved"] > 50
+    assert all(0 <= event["args"][why] <= 100 for event in counters for why in event["args"])
+    for entry in result.layers:
+        bars = [bar for bar in result.bars if bar.process == entry.layer]
+        assert sum(bar.starved for bar in bars) == pytest.approx(12 * entry.starved)
+        assert sum(bar.stalled for bar in bars) == pytest.approx(12 * entry.stalled)
+
+
+def test_a_trace_shows_every_packet_in_its_burst() -> None:
+    graph, frames = _residual(6, 4000), 3
+    result = simulate(graph, clock_hz=CLOCK_HZ, placement={"c": (CABLE,)}, frames=frames)
+    (link,) = result.links
+    assert sum(burst.packets for burst in result.bursts) == frames * link.packets
+    assert max(burst.packets for burst in result.bursts) == link.burst
+    for before, after in pairwise(result.bursts):
+        assert before.end < after.first
+    spans = _events(json.loads(json.dumps(trace_document(result))), "X", "links")
+    assert [span["args"]["packets"] for span in spans] == [b.packets for b in result.bursts]
+    assert all(span["dur"] > 0 for span in spans)
 
 
 def test_the_slowest_layer_is_busy_and_the_others_wait() -> None:
