@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -53,12 +54,20 @@ def _killed(output: Path, kills: int) -> None:
         print(f"{what} after {seconds:.0f} s, the {number}. time, {points} points kept", flush=True)
 
 
-def _seconds(output: Path) -> float:
-    """Run a sweep to its end and return how long that took."""
-    start = time.perf_counter()
+def _time(output: Path) -> str:
+    """Run a sweep to its end and return how long that took, and its processes in all."""
+    start, before = time.perf_counter(), _processor_seconds()
     if _start(output).wait() != 0:
         sys.exit(f"the sweep into {output} failed")
-    return time.perf_counter() - start
+    return (
+        f"{time.perf_counter() - start:.0f} s ({_processor_seconds() - before:.0f} s of processor)"
+    )
+
+
+def _processor_seconds() -> float:
+    """Return the time that ended children and those they waited for have used."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def main() -> int:
@@ -68,11 +77,11 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=0)
     options = parser.parse_args()
     whole, stopped = options.directory / "whole", options.directory / "stopped"
-    print(f"without a disturbance: {_seconds(whole):.0f} s", flush=True)
+    print(f"without a disturbance: {_time(whole)}", flush=True)
     if not options.kills:
         return 0
     _killed(stopped, options.kills)
-    print(f"to the end: {_seconds(stopped):.0f} s", flush=True)
+    print(f"to the end: {_time(stopped)}", flush=True)
     same = all(
         (whole / name).read_bytes() == (stopped / name).read_bytes() for name in (TABLE, PAGE)
     )

@@ -22,7 +22,6 @@ from elasticdf.layers import kind_of
 from elasticdf.layers.kind import fpga_part
 from elasticdf.records import encode
 from elasticdf.simulation import (
-    Hop,
     SimulationResult,
     events_per_frame,
     fifo_attributes,
@@ -31,7 +30,7 @@ from elasticdf.simulation import (
 )
 from partitioner import answer, search
 from partitioner.clock import Clock
-from partitioner.placed import folded, hops_of
+from partitioner.placed import folded, hops_of, net_of
 from partitioner.plan import Assignment, Place, Plan
 from partitioner.problem import Problem, Region, Vector, exact
 from partitioner.request import Request
@@ -103,7 +102,7 @@ class Fifo:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Sized:
-    """Replicas that are alike, with their FIFOs."""
+    """Replicas that run alike over the same links, with their FIFOs."""
 
     replicas: list[int]
     graph: Graph
@@ -222,34 +221,31 @@ def _unsized(plan: Plan, reason: str) -> Plan:
 
 
 def _sized(graph: Graph, plan: Plan, clock: Clock) -> tuple[_Sized, ...]:
-    """Return the FIFOs of all replicas; those that differ in nothing are sized once.
+    """Return the FIFOs of all replicas; those that run alike are sized once.
 
     The less time is left, the less is spent on making them shallow.
 
     Raises:
         UserError: Something cannot be simulated.
     """
-    alike: dict[str, list[int]] = defaultdict(list)
-    placed: dict[str, tuple[Graph, Mapping[str, tuple[Hop, ...]]]] = {}
+    alike: dict[str, dict[tuple[str, ...], list[int]]] = defaultdict(lambda: defaultdict(list))
     for replica in range(plan.replicas):
-        built, hops = folded(graph, plan, replica), hops_of(graph, plan, replica)
-        key = repr(([layer.attributes for layer in built], sorted(hops.items())))
-        alike[key].append(replica)
-        placed[key] = built, hops
+        net = net_of(graph, plan, replica)
+        alike[net.signature][net.links].append(replica)
     groups: list[_Sized] = []
-    for key, replicas in alike.items():
-        seconds = clock.left() / (len(alike) - len(groups))
-        groups.append(_sized_alone(*placed[key], plan.clock_hz, replicas, seconds))
+    for number, places in enumerate(alike.values()):
+        seconds = clock.left() / (len(alike) - number)
+        first, *_ = next(iter(places.values()))
+        sized = _sized_alone(graph, plan, first, seconds)
+        groups += (
+            replace(sized, replicas=replicas, result=sized.result.with_link_names(names))
+            for names, replicas in places.items()
+        )
     return tuple(groups)
 
 
-def _sized_alone(
-    built: Graph,
-    hops: Mapping[str, tuple[Hop, ...]],
-    clock_hz: int,
-    replicas: list[int],
-    seconds: float,
-) -> _Sized:
+def _sized_alone(graph: Graph, plan: Plan, replica: int, seconds: float) -> _Sized:
+    built, hops = folded(graph, plan, replica), hops_of(graph, plan, replica)
     has_adapters = any(layer.family in ADAPTERS for layer in built)
     depths: dict[str, int] | None = None
     settings: dict[str, dict[str, tuple[int, ...]]] = {}
@@ -261,8 +257,8 @@ def _sized_alone(
             layer: {name: tuple(values) for name, values in entry.items()}
             for layer, entry in fifo_attributes(built, depths).items()
         }
-    result = simulate(built, clock_hz=clock_hz, placement=hops, depths=depths)
-    return _Sized(replicas=replicas, graph=built, settings=settings, result=result)
+    result = simulate(built, clock_hz=plan.clock_hz, placement=hops, depths=depths)
+    return _Sized(replicas=[replica], graph=built, settings=settings, result=result)
 
 
 def _affordable(events: int, seconds: float) -> tuple[int, int]:

@@ -14,6 +14,8 @@ from elasticdf.hardware.board import HostLink
 from elasticdf.hardware.load import load_board
 from elasticdf.ir import Graph
 from elasticdf.simulation import Hop
+from elasticdf.simulation.netlist import build_net
+from elasticdf.simulation.process import Net
 from partitioner.plan import Crossing, CrossingKind, Place, Plan
 
 DIE_CROSSING_CYCLES = 4
@@ -32,6 +34,15 @@ def folded(graph: Graph, plan: Plan, replica: int) -> Graph:
     return graph.with_layers(
         layer.with_attributes(chosen[layer.name].attributes) for layer in graph
     )
+
+
+def net_of(graph: Graph, plan: Plan, replica: int) -> Net:
+    """Return what is simulated for a replica.
+
+    Raises:
+        UserError: A layer has no rule, or the graph's shapes and foldings disagree.
+    """
+    return build_net(folded(graph, plan, replica), hops=hops_of(graph, plan, replica))
 
 
 def hops_of(graph: Graph, plan: Plan, replica: int) -> dict[str, tuple[Hop, ...]]:

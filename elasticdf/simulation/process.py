@@ -9,6 +9,7 @@ Refuses to know what a layer is; see ``patterns``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,6 +142,35 @@ class Net:
     channels: tuple[Channel, ...]
     sources: tuple[int, ...]
     sinks: tuple[int, ...]
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """The links that are passed, one for each stream on each."""
+        return tuple(p.traffic.link for p in self.processes if p.traffic is not None)
+
+    @property
+    def signature(self) -> str:
+        """A digest of all that decides what happens when: nets that share it differ in names."""
+        known = {id(p.pattern): _digest(p.pattern) for p in self.processes}
+        rows = [
+            (
+                p.layer,
+                known[id(p.pattern)],
+                p.partner,
+                None if p.need is None else sha256(p.need.tobytes()).hexdigest(),
+                None if p.traffic is None else (p.traffic.sends, p.traffic.wire_bytes),
+            )
+            for p in self.processes
+        ]
+        whole = repr((rows, self.channels, self.sources, self.sinks))
+        return sha256(whole.encode()).hexdigest()
+
+
+def _digest(pattern: Pattern) -> str:
+    arrays = (pattern.gap, pattern.reads, pattern.writes)
+    content = b"".join(array.tobytes() for array in arrays)
+    numbers = (pattern.repeat, pattern.restart, pattern.latency, pattern.slots, len(pattern.gap))
+    return sha256(content + repr(numbers).encode()).hexdigest()
 
 
 def table(
