@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from elasticdf.explore.sweep import PAGE, TABLE
@@ -30,11 +31,19 @@ _SHORTEST, _LONGEST = 5.0, 50.0
 """Seconds after which a sweep is killed."""
 
 
-def _start(output: Path) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def _sweep(output: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the sweep; whatever is left of it and its workers at the end is killed."""
     command = [sys.executable, "-m", "elasticdf", *SWEEP, "-o", str(output)]
-    return subprocess.Popen(
+    sweep = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
+    try:
+        yield sweep
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(sweep.pid, signal.SIGKILL)
+        sweep.wait()
 
 
 def _killed(output: Path, kills: int) -> None:
@@ -42,23 +51,19 @@ def _killed(output: Path, kills: int) -> None:
     dice = random.Random(9)
     for number in range(1, kills + 1):
         seconds = dice.uniform(_SHORTEST, _LONGEST)
-        sweep = _start(output)
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with _sweep(output) as sweep, contextlib.suppress(subprocess.TimeoutExpired):
             sweep.wait(seconds)
-        ended = sweep.poll() is not None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(sweep.pid, signal.SIGKILL)
-        sweep.wait()
         points = len(list(output.glob("points/*/answer.json")))
-        what = "had ended" if ended else "killed"
-        print(f"{what} after {seconds:.0f} s, the {number}. time, {points} points kept", flush=True)
+        what = "killed" if sweep.returncode == -signal.SIGKILL else "had ended"
+        print(f"{number}. {what} after {seconds:.0f} s, {points} points kept", flush=True)
 
 
 def _time(output: Path) -> str:
     """Run a sweep to its end and return how long that took, and its processes in all."""
     start, before = time.perf_counter(), _processor_seconds()
-    if _start(output).wait() != 0:
-        sys.exit(f"the sweep into {output} failed")
+    with _sweep(output) as sweep:
+        if sweep.wait() != 0:
+            sys.exit(f"the sweep into {output} failed")
     return (
         f"{time.perf_counter() - start:.0f} s ({_processor_seconds() - before:.0f} s of processor)"
     )
