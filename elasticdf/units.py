@@ -69,6 +69,18 @@ def format_si(value: float, unit: str) -> str:
     return f"{value:.3g} {unit}"
 
 
+def format_seconds(value: float) -> str:
+    """Print a time with four significant digits.
+
+    >>> format_seconds(3.35e-7), format_seconds(0.012345)
+    ('335 ns', '12.35 ms')
+    """
+    for unit, length in (("s", 1), ("ms", 1e-3), ("us", 1e-6)):
+        if value >= length:
+            return f"{value / length:.4g} {unit}"
+    return f"{value * 1e9:.4g} ns"
+
+
 def _parse(text: str, *, units: tuple[str, ...], example: str, quantity: str) -> int:
     match = _QUANTITY.fullmatch(text.strip())
     if match is None or match["unit"] not in units:

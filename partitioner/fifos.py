@@ -28,6 +28,7 @@ from elasticdf.simulation import (
     least_depths,
     simulate,
 )
+from elasticdf.units import format_seconds
 from partitioner import answer, search
 from partitioner.clock import Clock
 from partitioner.placed import folded, hops_of, net_of
@@ -410,7 +411,7 @@ def to_text(plan: Plan) -> Iterator[str]:
             else (
                 f"a frame every {found['interval_cycles']:.0f} cycles "
                 f"({found['frames_per_second']:.1f} frames per second), "
-                f"{found['latency_seconds'] * 1e3:.3f} ms from first input to last output"
+                f"{format_seconds(found['latency_seconds'])} from first input to last output"
             )
         )
         alike[text] += len(found["replicas"])

@@ -18,6 +18,7 @@ from elasticdf.options import SimulateOptions
 from elasticdf.progress import Report
 from elasticdf.simulation import SimulationResult
 from elasticdf.table import table
+from elasticdf.units import format_seconds
 
 _BUSIEST = 5
 _DEADLOCK = 2
@@ -90,7 +91,7 @@ def _text(result: SimulationResult) -> str:
     parts = [
         f"{result.network}: a frame every {float(result.interval_cycles):.0f} cycles, "
         f"{result.frames_per_second:.1f} frames per second",
-        f"latency {result.latency_cycles} cycles ({result.latency_seconds * 1e3:.3f} ms) empty, "
+        f"latency {result.latency_cycles} cycles ({format_seconds(result.latency_seconds)}) empty, "
         f"{result.loaded_latency_cycles} under load; no deadlock",
         table(("busiest layers", "busy", "starved", "stalled"), rows),
     ]
