@@ -14,10 +14,10 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from elasticdf import __version__
-from elasticdf.commands import COMMANDS
+from elasticdf.commands import COMMANDS, Entry
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.errors import ElasticDFError, InfeasibleError, InternalError, UserError
 from elasticdf.guard import check_siblings
@@ -28,7 +28,14 @@ _INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises instead of printing usage, so that every error is one sentence."""
+    """Raises instead of printing usage, so that every error is one sentence.
+
+    The parser of a command loads the command when it is first needed.
+    """
+
+    def __init__(self, *, entry: Entry | None = None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._entry = entry
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see {self.prog} --help")
@@ -38,10 +45,23 @@ class _Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
         """Refuse unknown arguments where they stand, so that the command's own help is named."""
+        self.declare()
         options, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}{self._nearest(unknown[0])}")
         return options, unknown
+
+    def declare(self) -> None:
+        """Load the command and add its arguments, once."""
+        if self._entry is None:
+            return
+        command, self._entry = self._entry.load(), None
+        command.arguments(self)
+        self.add_argument("--json", action="store_true", help="print one JSON document")
+        loudness = self.add_mutually_exclusive_group()
+        loudness.add_argument("-q", "--quiet", action="store_true", help="no progress, no warnings")
+        loudness.add_argument("-v", "--verbose", action="store_true", help="say more")
+        self.set_defaults(command=command)
 
     def _check_value(self, action: argparse.Action, value: str) -> None:
         try:
@@ -96,19 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="elasticdf", description="Quantised networks over many FPGAs.")
     parser.add_argument("--version", action="version", version=f"elasticdf {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        _add(commands, command)
+    for entry in COMMANDS:
+        commands.add_parser(entry.name, help=entry.summary, description=entry.summary, entry=entry)
     return parser
-
-
-def _add(commands: argparse._SubParsersAction[_Parser], command: Command) -> None:
-    parser = commands.add_parser(command.name, help=command.summary, description=command.summary)
-    command.arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    loudness = parser.add_mutually_exclusive_group()
-    loudness.add_argument("-q", "--quiet", action="store_true", help="no progress, no warnings")
-    loudness.add_argument("-v", "--verbose", action="store_true", help="say more")
-    parser.set_defaults(command=command)
 
 
 def _run(options: argparse.Namespace) -> CommandResult:

@@ -86,30 +86,8 @@ def _remove(options: Namespace, report: Report) -> CommandResult:
     return CommandResult(document=removed.to_json(), text=f"removed {removed.to_text()}")
 
 
-INSPECT = Command(
-    name="inspect",
-    summary="what is in a plan, a binary or an artifact",
-    arguments=_path,
-    run=_inspect,
-)
-LINT = Command(
-    name="lint",
-    summary="would the loader accept this artifact, and would it run",
-    arguments=_lint_arguments,
-    run=_lint,
-)
-INSTALL = Command(
-    name="install",
-    summary="lay an artifact into a local repository",
-    arguments=_install_arguments,
-    run=_install,
-)
-LIST = Command(
-    name="list", summary="the artifacts of a local repository", arguments=_root, run=_list
-)
-REMOVE = Command(
-    name="remove",
-    summary="take an artifact out of a local repository",
-    arguments=_remove_arguments,
-    run=_remove,
-)
+INSPECT = Command(arguments=_path, run=_inspect)
+LINT = Command(arguments=_lint_arguments, run=_lint)
+INSTALL = Command(arguments=_install_arguments, run=_install)
+LIST = Command(arguments=_root, run=_list)
+REMOVE = Command(arguments=_remove_arguments, run=_remove)

@@ -77,15 +77,5 @@ def _package(options: Namespace, report: Report) -> CommandResult:
     return CommandResult(document=packed.to_json(), text=packed.to_text())
 
 
-BUILD = Command(
-    name="build",
-    summary="emulation binaries for every board (real ones: make -C DIR)",
-    arguments=_build_arguments,
-    run=_build,
-)
-PACKAGE = Command(
-    name="package",
-    summary="pack the binaries into one artifact",
-    arguments=_package_arguments,
-    run=_package,
-)
+BUILD = Command(arguments=_build_arguments, run=_build)
+PACKAGE = Command(arguments=_package_arguments, run=_package)

@@ -27,16 +27,12 @@ class CommandResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A sub-command of ``elasticdf``.
+    """What a sub-command of ``elasticdf`` does.
 
     Attributes:
-        name: As typed.
-        summary: One line for ``elasticdf --help``.
         arguments: Declares the arguments.
         run: Parses them into an options record, calls one function of `elasticdf.flow`.
     """
 
-    name: str
-    summary: str
     arguments: Callable[[ArgumentParser], None]
     run: Callable[[Namespace, Report], CommandResult]

@@ -27,9 +27,4 @@ def _demo(options: Namespace, report: Report) -> CommandResult:
     return CommandResult(document=plans, text=shown.to_text())
 
 
-DEMO = Command(
-    name="demo",
-    summary="partition, build, pack and run a real network on two emulated boards",
-    arguments=_arguments,
-    run=_demo,
-)
+DEMO = Command(arguments=_arguments, run=_demo)

@@ -155,9 +155,4 @@ def _name(row: Row) -> str:
     )
 
 
-EXPLORE = Command(
-    name="explore",
-    summary="plan a network over many targets, modes and clocks, and compare",
-    arguments=_arguments,
-    run=_run,
-)
+EXPLORE = Command(arguments=_arguments, run=_run)

@@ -85,18 +85,6 @@ def _doctor(options: Namespace, report: Report) -> CommandResult:
     )
 
 
-BOARDS = Command(
-    name="boards", summary="the boards that are known", arguments=_no_arguments, run=_boards
-)
-NETWORKS = Command(
-    name="networks",
-    summary="the reference networks; `networks export NAME` writes one",
-    arguments=_network_arguments,
-    run=_networks,
-)
-DOCTOR = Command(
-    name="doctor",
-    summary="what this machine has and lacks for real boards",
-    arguments=_no_arguments,
-    run=_doctor,
-)
+BOARDS = Command(arguments=_no_arguments, run=_boards)
+NETWORKS = Command(arguments=_network_arguments, run=_networks)
+DOCTOR = Command(arguments=_no_arguments, run=_doctor)

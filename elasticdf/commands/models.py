@@ -117,15 +117,5 @@ def _calibration_document(result: Calibration) -> dict[str, Any]:
     }
 
 
-ESTIMATE = Command(
-    name="estimate",
-    summary="cycles and resources of every layer",
-    arguments=_estimate_arguments,
-    run=_estimate,
-)
-CALIBRATE = Command(
-    name="calibrate",
-    summary="fit a cost profile to your own synthesis reports",
-    arguments=_calibrate_arguments,
-    run=_calibrate,
-)
+ESTIMATE = Command(arguments=_estimate_arguments, run=_estimate)
+CALIBRATE = Command(arguments=_calibrate_arguments, run=_calibrate)

@@ -221,15 +221,5 @@ def _words(solution: Solution) -> str:
     )
 
 
-PARTITION = Command(
-    name="partition",
-    summary="decide folding and placement, and write the build project",
-    arguments=_partition_arguments,
-    run=_partition,
-)
-SOLVE = Command(
-    name="solve",
-    summary="solve a saved problem again",
-    arguments=_solve_arguments,
-    run=_solve,
-)
+PARTITION = Command(arguments=_partition_arguments, run=_partition)
+SOLVE = Command(arguments=_solve_arguments, run=_solve)

@@ -23,9 +23,4 @@ def _run(options: Namespace, report: Report) -> CommandResult:
     return CommandResult(document=drawn.to_json(), text=str(output))
 
 
-REPORT = Command(
-    name="report",
-    summary="draw a page that shows a plan; it needs no other file and no network",
-    arguments=_arguments,
-    run=_run,
-)
+REPORT = Command(arguments=_arguments, run=_run)

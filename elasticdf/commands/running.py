@@ -155,21 +155,6 @@ def _mlperf(options: Namespace, report: Report) -> CommandResult:
     )
 
 
-RUN = Command(
-    name="run",
-    summary="run an artifact on emulated boards",
-    arguments=_run_arguments,
-    run=_run,
-)
-SERVE = Command(
-    name="serve",
-    summary="serve artifacts to the orchestrator's own client",
-    arguments=_serve_arguments,
-    run=_serve,
-)
-MLPERF = Command(
-    name="mlperf",
-    summary="MLPerf LoadGen against an artifact",
-    arguments=_mlperf_arguments,
-    run=_mlperf,
-)
+RUN = Command(arguments=_run_arguments, run=_run)
+SERVE = Command(arguments=_serve_arguments, run=_serve)
+MLPERF = Command(arguments=_mlperf_arguments, run=_mlperf)

@@ -100,9 +100,4 @@ def _text(result: SimulationResult) -> str:
     return "\n".join(parts)
 
 
-SIMULATE = Command(
-    name="simulate",
-    summary="interval, latency, FIFO depths and deadlocks of a project or network",
-    arguments=_arguments,
-    run=_run,
-)
+SIMULATE = Command(arguments=_arguments, run=_run)

@@ -17,6 +17,7 @@ def every_argument(
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for child in action.choices.values():
+                child.declare()
                 yield from every_argument(child)
         else:
             yield parser.prog, action
