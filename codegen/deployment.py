@@ -6,9 +6,7 @@ packaging and the runtime only read it. Nothing here knows file formats.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -33,11 +31,8 @@ from elasticdf.hardware.cluster import PortId
 from elasticdf.hardware.framing import wire_bits
 from elasticdf.ir import Graph
 from elasticdf.layers.kind import padded
-from elasticdf.records import encode
 from partitioner.placed import folded
 from partitioner.plan import Mode, Plan
-
-__all__ = ["binary_stem", "deploy", "folded", "plan_digest"]
 
 
 def deploy(
@@ -81,15 +76,9 @@ def deploy(
         links=links,
         host=_named(wiring.host),
         ports=network_ports(links, cluster, addressing or Addressing()),
-        plan_digest=plan_digest(plan),
+        plan_digest=plan.digest,
     )
     return with_depths(deployment)
-
-
-def plan_digest(plan: Plan) -> str:
-    """Return the SHA-256 of what a plan places, without how long finding it took."""
-    placed = (plan.network, plan.mode, plan.clock_hz, plan.boards, plan.assignments, plan.crossings)
-    return hashlib.sha256(json.dumps(encode(placed), sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(kw_only=True)

@@ -19,7 +19,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from codegen.build_plan import BuildPlan
-from codegen.deployment import plan_digest
 from elasticdf import __version__
 from elasticdf.artifact.deployment import Deployment
 from elasticdf.errors import UserError
@@ -167,7 +166,7 @@ def project_deployment(folder: Path) -> Deployment:
     """
     plan, path = project_plan(folder), folder / DEPLOYMENT
     deployment = Deployment.from_json(read_json(path), str(path))
-    if deployment.plan_digest != plan_digest(plan):
+    if deployment.plan_digest != plan.digest:
         raise UserError(
             f"{folder / PLAN} is not the plan that {path} was made from, so it was edited; "
             "make the project again with elasticdf partition"

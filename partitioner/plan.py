@@ -6,6 +6,8 @@ A `Plan` is what every later stage reads (emission, packaging, runtime, report) 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -217,6 +219,19 @@ class Plan:
     costs: str
     notes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what is placed, hexadecimal, whatever the search for it was like."""
+        placed = (
+            self.network,
+            self.mode,
+            self.clock_hz,
+            self.boards,
+            self.assignments,
+            self.crossings,
+        )
+        return hashlib.sha256(json.dumps(encode(placed), sort_keys=True).encode()).hexdigest()
 
     def place_of(self, replica: int, layer: str) -> Place:
         """Return the board id and die of a layer of a replica."""
