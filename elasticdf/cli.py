@@ -21,10 +21,10 @@ from elasticdf.commands import COMMANDS, Entry
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.errors import ElasticDFError, InfeasibleError, InternalError, UserError
 from elasticdf.guard import check_siblings
+from elasticdf.interrupt import INTERRUPTED
 from elasticdf.progress import Progress
 
 _BUG = 1
-_INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return result.exit_code
     except KeyboardInterrupt as stop:
         print(f"interrupted{_notes(stop)}", file=sys.stderr)
-        return _INTERRUPTED
+        return INTERRUPTED
     except BrokenPipeError:
         _discard_output()
         return 0

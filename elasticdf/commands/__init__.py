@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import NamedTuple, cast
 
 from elasticdf.commands.command import Command
+from elasticdf.interrupt import leaving
 
 
 class Entry(NamedTuple):
@@ -27,7 +28,8 @@ class Entry(NamedTuple):
 
     def load(self) -> Command:
         """Import the file and return the command."""
-        module = import_module(f"{__name__}.{self.module}")
+        with leaving():
+            module = import_module(f"{__name__}.{self.module}")
         return cast(Command, getattr(module, self.name.upper()))
 
 

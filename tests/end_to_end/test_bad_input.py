@@ -212,7 +212,7 @@ def test_a_full_disk_under_standard_output_is_one_sentence() -> None:
 
 @pytest.mark.parametrize("module", ["elasticdf.errors", "numpy", "highspy"])
 def test_ctrl_c_amid_the_imports_is_no_traceback(module: str) -> None:
-    command = [sys.executable, "-X", "importtime", "-m", "elasticdf", "networks"]
+    command = [sys.executable, "-X", "importtime", "-m", "elasticdf", "solve", "none.json"]
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as started:
