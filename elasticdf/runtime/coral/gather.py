@@ -1,7 +1,8 @@
 """Small requests that wait together start together, as one run of the compute units.
 
-A start costs the same for one frame as for a thousand. While a few runs are under way, what arrives
-is gathered, and the next run takes all of it, up to a size beyond which nothing is gained.
+A start costs the same for one frame as for a thousand. What arrives while a run is under way is
+gathered; the next run takes all of it, once it is as much as what is under way, or nothing is. So a
+lone request never waits for others (the thought is Nagle's, RFC 896).
 """
 
 from __future__ import annotations
@@ -96,13 +97,14 @@ class Gatherer:
         self._closed = False
         self._pool = BufferPool()
         self.load = 0
+        self._under_way = 0
 
     def put(self, job: Job) -> None:
         """Queue a request; its reply is told when it is done."""
         with self._change:
             self.load += 1
             self._waiting.append(job)
-            self._change.notify()
+            self._wake()
             if len(self._threads) < _RUNS_UNDER_WAY:
                 thread = threading.Thread(target=self._work, name="gathered runs", daemon=True)
                 self._threads.append(thread)
@@ -115,7 +117,7 @@ class Gatherer:
     def _next_batch(self) -> tuple[Job, ...]:
         """Wait for requests and return those of the next run; none at the end."""
         with self._change:
-            while not self._waiting and not self._closed:
+            while not self._closed and not self._enough():
                 self._change.wait()
             batch: list[Job] = []
             frames = 0
@@ -124,7 +126,17 @@ class Gatherer:
             ):
                 batch.append(self._waiting.popleft())
                 frames += batch[-1].frames
+            self._under_way += len(batch)
+            self._wake()
             return tuple(batch)
+
+    def _enough(self) -> bool:
+        """Whether the requests that wait are worth a run beside those under way."""
+        return bool(self._waiting) and len(self._waiting) >= self._under_way
+
+    def _wake(self) -> None:
+        if self._enough():
+            self._change.notify()
 
     def _run(self, batch: tuple[Job, ...]) -> None:
         try:
@@ -135,6 +147,8 @@ class Gatherer:
                 job.error = job.error or error
         with self._change:
             self.load -= len(batch)
+            self._under_way -= len(batch)
+            self._wake()
         for job in batch:
             job.reply.settle(job.error)
         for job in batch:

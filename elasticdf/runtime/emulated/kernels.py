@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -60,10 +60,10 @@ _NUMPY_TYPES: Mapping[str, type[np.generic]] = {
 
 
 class Segment:
-    """The arithmetic of one compute kernel: an ONNX model in whole numbers.
+    """The arithmetic of compute kernels that follow each other: an ONNX model in whole numbers.
 
     Args:
-        kernel: Its ports, which name the model's inputs and outputs.
+        chain: The kernels; the ports of the first name the model's inputs, the last's its outputs.
         model: Serialised ONNX.
         threads: onnxruntime may use so many.
 
@@ -71,19 +71,20 @@ class Segment:
         UserError: The model does not load, or its inputs and outputs are not the kernel's ports.
     """
 
-    def __init__(self, kernel: Kernel, model: bytes, threads: int = 1) -> None:
-        self.kernel = kernel
-        self._session = open_session(model, f"segment {kernel.name}", threads)
+    def __init__(self, chain: Sequence[Kernel], model: bytes, threads: int = 1) -> None:
+        self.first, self.last = chain[0], chain[-1]
+        name = "+".join(kernel.name for kernel in chain)
+        self._session = open_session(model, f"segment {name}", threads)
         self._types = {i.name: _NUMPY_TYPES[i.type] for i in self._session.get_inputs()}
-        wanted = {port.tensor for port in kernel.inputs}
+        wanted = {port.tensor for port in self.first.inputs}
         produced = {output.name for output in self._session.get_outputs()}
-        missing = wanted ^ set(self._types) | {p.tensor for p in kernel.outputs} - produced
+        missing = wanted ^ set(self._types) | {p.tensor for p in self.last.outputs} - produced
         if missing:
             raise UserError(
-                f"segment {kernel.name}: tensors {', '.join(sorted(missing))} are not both ports "
+                f"segment {name}: tensors {', '.join(sorted(missing))} are not both ports "
                 "of the kernel and ends of its model; build the emulation binary again"
             )
-        self._outputs = [port.tensor for port in kernel.outputs]
+        self._outputs = [port.tensor for port in self.last.outputs]
 
     def compute(self, inputs: Mapping[str, Chunk]) -> tuple[Chunk, ...]:
         """Return the output frames by output port for input frames by tensor name."""
@@ -95,11 +96,11 @@ class Relay:
     """A board that a stream only passes: no logic, what comes in goes out."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
+        self.first = self.last = kernel
 
     def compute(self, inputs: Mapping[str, Chunk]) -> tuple[Chunk, ...]:
         """Return the frames unchanged."""
-        return tuple(inputs[port.tensor] for port in self.kernel.outputs)
+        return tuple(inputs[port.tensor] for port in self.last.outputs)
 
 
 def open_session(model: bytes, what: str, threads: int) -> Any:
@@ -123,7 +124,7 @@ def run_segment(
     segment: Segment | Relay, inputs: tuple[FrameQueue, ...], outputs: tuple[Sink, ...]
 ) -> None:
     """Compute for ever: frames from the input queues to the output sinks, in port order."""
-    ports = segment.kernel.inputs
+    ports = segment.first.inputs
     while True:
         frames = min(queue.ready() for queue in inputs)
         feeds = {p.tensor: q.take(frames) for p, q in zip(ports, inputs, strict=True)}
@@ -140,7 +141,7 @@ class InlineKernel:
 
     def __init__(self, segment: Segment | Relay, outputs: tuple[Sink, ...]) -> None:
         self._segment = segment
-        self._tensor = segment.kernel.inputs[0].tensor
+        self._tensor = segment.first.inputs[0].tensor
         self._outputs = outputs
         self.frames = 0
 

@@ -15,6 +15,7 @@ from elasticdf.artifact.axlf import Xclbin
 from elasticdf.artifact.deployment import Deployment
 from elasticdf.artifact.emulation import segments_of
 from elasticdf.errors import UserError
+from elasticdf.runtime.emulated.chains import chains, join_models
 from elasticdf.runtime.emulated.kernels import Relay, Segment
 from elasticdf.runtime.emulated.wiring import Report, Wiring
 
@@ -86,16 +87,18 @@ class Machine:
         self._report = report
         models = segments_of(binary)
         self._segments: dict[str, Segment | Relay] = {}
-        for kernel in deployment.kernels_of(board):
-            if not kernel.layers:
-                self._segments[kernel.name] = Relay(kernel)
+        for chain in chains(deployment, board):
+            if not chain[0].layers:
+                self._segments[chain[0].name] = Relay(chain[0])
                 continue
-            if kernel.name not in models:
+            missing = [kernel.name for kernel in chain if kernel.name not in models]
+            if missing:
                 raise UserError(
-                    f"{binary.name} holds no segment for kernel {kernel.name}; it is no emulation "
+                    f"{binary.name} holds no segment for kernel {missing[0]}; it is no emulation "
                     "binary of this deployment, build it with --emulate"
                 )
-            self._segments[kernel.name] = Segment(kernel, models[kernel.name].read(), threads)
+            model = join_models([models[kernel.name].read() for kernel in chain])
+            self._segments[chain[0].name] = Segment(chain, model, threads)
         self._wiring = self._wire()
 
     def _wire(self) -> Wiring:

@@ -60,7 +60,7 @@ class Wiring:
         board: Board id in the deployment.
         deployment: The wiring that the binary stands for.
         binary: For the registers of its network layer.
-        segments: By kernel name.
+        segments: By the name of the kernel where frames enter them.
         memory: What the DMA engines read and write.
         counters: Memory for the links' counters, which are set to zero.
         report: Called from any thread with an event: ``done``, ``failed`` or ``fault``.
@@ -150,9 +150,9 @@ class Wiring:
         return self._input(target) if isinstance(target, tuple) else target
 
     def _make_kernel(self, name: str) -> None:
-        kernel = self._deployment.kernel(name)
         segment = self._segments[name]
-        outputs = tuple(self._output((name, port.name)) for port in kernel.outputs)
+        kernel, last = segment.first, segment.last
+        outputs = tuple(self._output((last.name, port.name)) for port in last.outputs)
         if len(kernel.inputs) == 1:
             self._inputs[name, kernel.inputs[0].name] = InlineKernel(segment, outputs)
             return

@@ -122,3 +122,52 @@ def test_a_run_that_fails_fails_all_of_it(tmp_path: Path, error: Exception) -> N
     said = run_together(tmp_path, lane, 5, None)
     assert set(said.values()) == {"board 1: gone"}
     assert len(said) == 5
+
+
+class SteppedLane(FakeLane):
+    """Ends one run per permission, the earliest first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs: list[tuple[int, threading.Event]] = []
+
+    def run(self, values: list[Any]) -> None:
+        end = threading.Event()
+        self.runs.append((values[-1], end))
+        self.started.release()
+        assert end.wait(10)
+
+
+def test_a_run_beside_another_takes_at_least_as_many_requests(tmp_path: Path) -> None:
+    lane, cubes, answers = SteppedLane(), write_arrays(tmp_path, 8), []
+    gatherer = Gatherer(lane, {0: PORT, 1: PORT}, frozenset({0}), Context(cubes=cubes))
+
+    def put(count: int) -> None:
+        for _ in range(count):
+            name = f"{len(answers):04d}"
+            arrays = {0: array(f"in{name}"), 1: array(f"ou{name}")}
+            answers.append(Answer())
+            gatherer.put(Job(frames=1, client="client", arrays=arrays, reply=answers[-1]))
+
+    def started(frames: list[int]) -> bool:
+        assert lane.started.acquire(timeout=10)
+        return [run[0] for run in lane.runs] == frames
+
+    put(1)
+    assert started([1])
+    put(1)
+    assert started([1, 1])
+    put(3)
+    lane.runs[0][1].set()
+    assert started([1, 1, 3])
+    lane.runs[1][1].set()
+    assert answers[1].sent.wait(10)
+    put(2)
+    assert not lane.started.acquire(timeout=0.2), "two requests ran beside three"
+    put(1)
+    assert started([1, 1, 3, 3])
+    for _, end in lane.runs:
+        end.set()
+    assert all(answer.sent.wait(10) for answer in answers)
+    gatherer.close()
+    cubes.close()
