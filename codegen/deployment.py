@@ -124,19 +124,23 @@ class _Wiring:
         for end, direction in ((join.source, Direction.OUT), (join.target, Direction.IN)):
             if end is not None:
                 step = segmentation.steps[end[0]] if self.plan.mode is Mode.SOFTWARE else 0
-                self._add_host(end, direction, step)
+                self._add_host(end, direction, step, join.weights)
 
-    def _add_host(self, end: StreamEnd, direction: Direction, step: int) -> None:
+    def _add_host(
+        self, end: StreamEnd, direction: Direction, step: int, weights: str | None = None
+    ) -> None:
         kernel = self._kernels[end[0]]
+        word = f"{direction.value[0]}dma" if weights is None else "wdma"
         self.host.append(
             HostStream(
                 board=kernel.board,
-                dma=f"{'idma' if direction is Direction.IN else 'odma'}_{kernel.name}",
+                dma=f"{word}_{kernel.name}",
                 direction=direction,
                 end=end,
                 memory=self._banks[kernel.board].take(),
                 step=step,
                 bytes_per_frame=_bytes_per_frame(_port_of(kernel, end)),
+                weights=weights,
             )
         )
 

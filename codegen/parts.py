@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from codegen.depths import STREAM_DEPTH, with_depths
-from codegen.segmentation import port_of
+from codegen.segmentation import all_streams, port_of
 from elasticdf.artifact.deployment import Deployment, Kernel, LocalStream, Port, StreamEnd
 from elasticdf.ir import Graph, Layer, Stream
 
@@ -67,7 +67,9 @@ def _split(kernel: Kernel, graph: Graph) -> _Split:
         for index, level in enumerate(sorted(set(levels.values())))
     }
     place = {layer: names[level] for layer, level in levels.items()}
-    crossing = [s for s in graph.streams if place.get(s.source or "") != place.get(s.target or "")]
+    crossing = [
+        s for s in all_streams(graph) if place.get(s.source or "") != place.get(s.target or "")
+    ]
     made: dict[Stream, StreamEnd] = {}
     taken: dict[Stream, StreamEnd] = {}
     parts = []

@@ -16,6 +16,7 @@ from elasticdf.artifact.deployment import Kernel, Port
 from elasticdf.errors import InternalError, UserError
 from elasticdf.ir import DataType, Graph, Layer, Stream, Tensor
 from elasticdf.layers import kind_of
+from elasticdf.layers.mvau import has_external_weights, takes_rows
 from partitioner.plan import Assignment, Mode, Plan
 
 Place: TypeAlias = tuple[int, str]
@@ -29,11 +30,13 @@ class Join:
         stream: In the graph.
         source: Kernel name and port name, or None from the host.
         target: Kernel name and port name, or None to the host.
+        weights: Layer whose weights it carries, or None.
     """
 
     stream: Stream
     source: tuple[str, str] | None
     target: tuple[str, str] | None
+    weights: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,8 @@ def segment(graph: Graph, plan: Plan, replica: int) -> Segmentation:
     names = {
         key: f"seg_r{replica}_s{stage}" for stage, key in enumerate(sorted(set(keys.values())))
     }
-    leaving = [s for s in graph.streams if _leaves(s, keys)]
+    weights = weight_streams(graph)
+    leaving = [s for s in all_streams(graph) if _leaves(s, keys)]
     kernels, ports = [], {}
     for stage, (key, name) in enumerate(names.items()):
         layers = tuple(layer.name for layer in graph if keys[layer.name] == key)
@@ -92,13 +96,35 @@ def segment(graph: Graph, plan: Plan, replica: int) -> Segmentation:
         ports.update({(s, "in"): (name, f"s_axis_{i}") for i, s in enumerate(inputs)})
         ports.update({(s, "out"): (name, f"m_axis_{i}") for i, s in enumerate(outputs)})
     joins = tuple(
-        Join(stream=s, source=ports.get((s, "out")), target=ports.get((s, "in"))) for s in leaving
+        Join(
+            stream=s,
+            source=ports.get((s, "out")),
+            target=ports.get((s, "in")),
+            weights=s.target if s in weights else None,
+        )
+        for s in leaving
     )
     return Segmentation(
         kernels=tuple(kernels),
         joins=joins,
         steps={name: key.step for key, name in names.items()},
     )
+
+
+def weight_streams(graph: Graph) -> tuple[Stream, ...]:
+    """Return the streams of weights that come from the host, in layer order."""
+    return tuple(
+        Stream(tensor=layer.inputs[1], source=None, source_port=0, target=layer.name, target_port=1)
+        for layer in graph
+        if has_external_weights(layer)
+    )
+
+
+def all_streams(graph: Graph) -> tuple[Stream, ...]:
+    """Return the streams of data and of weights, in layer order; of a layer, its data first."""
+    position = {layer.name: number for number, layer in enumerate(graph)}
+    streams = (*graph.streams, *weight_streams(graph))
+    return tuple(sorted(streams, key=lambda s: position.get(s.target or "", len(position))))
 
 
 def relay(source: Kernel, port: Port, name: str, place: Place) -> Kernel:
@@ -150,7 +176,7 @@ def port_of(graph: Graph, stream: Stream, name: str) -> Port:
     A consumer that folds differently gets a width converter inside its own kernel, so that both
     ends of a stream agree on the transfer.
     """
-    tensor = graph.tensors[stream.tensor]
+    tensor = stream_tensor(graph, stream)
     datatype = _datatype(graph, stream, tensor)
     bits = _bits(graph, stream)
     elements, odd = divmod(bits, datatype.bits)
@@ -168,6 +194,30 @@ def port_of(graph: Graph, stream: Stream, name: str) -> Port:
         bits=bits,
         transfers=-(-_volume(tensor) // elements),
     )
+
+
+def stream_tensor(graph: Graph, stream: Stream) -> Tensor:
+    """Return what a frame of a stream holds; of weights the matrix (outputs, inputs).
+
+    Raises:
+        UserError: The layer's folding wants the weights in another order.
+    """
+    tensor = graph.tensors[stream.tensor]
+    if stream not in weight_streams(graph):
+        return tensor
+    layer = graph.layer(stream.target or "")
+    if not takes_rows(layer):
+        raise UserError(
+            f"layer {layer.name}: weights that come with a request are read row by row, "
+            f"PE={layer.integer('PE')} and SIMD={layer.integer('SIMD')} want rows interleaved; "
+            f"fold it with PE=1 or SIMD={layer.integer('MW')}"
+        )
+    return weight_frame(tensor)
+
+
+def weight_frame(tensor: Tensor) -> Tensor:
+    """Return a weight matrix (inputs, outputs), as layers hold it, as requests bring it."""
+    return replace(tensor, shape=(1, *reversed(tensor.shape)))
 
 
 def _datatype(graph: Graph, stream: Stream, tensor: Tensor) -> DataType:

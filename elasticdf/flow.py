@@ -34,11 +34,18 @@ from elasticdf.costs.profile import load_profile
 from elasticdf.costs.profile_file import to_toml
 from elasticdf.costs.reports import built_model, read_report
 from elasticdf.errors import InfeasibleError, TimeLimitError, UserError
+from elasticdf.frontend.external_weights import weights_of
 from elasticdf.hardware.cluster import AutoTarget, Cluster, parse_target
 from elasticdf.hardware.load import load_board
 from elasticdf.ir import Graph
 from elasticdf.layers.kind import fpga_part
-from elasticdf.networks import Network, fold_by_file, load_network, project_graph
+from elasticdf.networks import (
+    Network,
+    fold_by_file,
+    load_network,
+    project_graph,
+    with_external_weights,
+)
 from elasticdf.options import (
     CalibrateOptions,
     EstimateOptions,
@@ -211,7 +218,9 @@ def partition(options: PartitionOptions, report: Report) -> Partitioned:
     check_tool(target, options.tool)
     building = build_options(options.build_options)
     steps = finn_steps(options.finn_steps)
-    network = load_network(options.model, quirks=profile.exactly_finn)
+    network = with_external_weights(
+        load_network(options.model, quirks=profile.exactly_finn), options.external_weights
+    )
     digest = sha256(network.model)
     check_output(options.output, digest)
     asked = request(options, network.graph, target, report)
@@ -350,10 +359,12 @@ def run(
     frames = read_input(inputs)
     report("starting the boards")
     whole = _unpartitioned(artifact) if check else None
+    weights = _own_weights(artifact)
     outputs, ran = run_artifact(
         artifact,
         frames,
         whole_model=whole,
+        weights=weights,
         progress=lambda done, total: report(f"frame {done} of {total}"),
     )
     if output is not None:
@@ -363,16 +374,31 @@ def run(
 
 def _unpartitioned(artifact: Path) -> bytes:
     """The network beside the archive, lowered again and whole; nothing of the binaries is used."""
+    return whole_model(_network_of(artifact, "--check compares with"))
+
+
+def _own_weights(artifact: Path) -> dict[str, NDArray[np.int8]]:
+    """The network's own weights of layers that take theirs with every request."""
+    manifest = open_artifact(artifact).manifest
+    streams = manifest.deployment.host if manifest else ()
+    layers = sorted({stream.weights for stream in streams if stream.weights is not None})
+    if not layers:
+        return {}
+    graph = _network_of(artifact, f"the weights of {layers[0]} come from")
+    return {layer: weights_of(graph, layer) for layer in layers}
+
+
+def _network_of(artifact: Path, purpose: str) -> Graph:
     opened = open_artifact(artifact)
     path = opened.folder / NETWORK
     manifest = opened.manifest
     found = sha256(path.read_bytes()) if path.is_file() else None
     if manifest is None or found is None or found != manifest.network_sha256:
         raise UserError(
-            f"{opened.folder} does not hold the {NETWORK} it was made from, which --check compares "
-            "with; package it again from its project"
+            f"{opened.folder} does not hold the {NETWORK} it was made from, which {purpose}; "
+            "package it again from its project"
         )
-    return whole_model(frontend.load(path, name=manifest.deployment.network))
+    return frontend.load(path, name=manifest.deployment.network)
 
 
 def _save(path: Path, outputs: NDArray[np.generic]) -> None:
@@ -433,7 +459,15 @@ def mlperf(
     """
     frames = None if inputs is None else read_input(inputs)
     whole = _unpartitioned(artifact) if options.accuracy else None
-    return run_mlperf(artifact, frames, options, logs, whole_model=whole, sample_count=samples)
+    return run_mlperf(
+        artifact,
+        frames,
+        options,
+        logs,
+        whole_model=whole,
+        sample_count=samples,
+        weights=_own_weights(artifact),
+    )
 
 
 def calibrate(options: CalibrateOptions) -> Calibration:

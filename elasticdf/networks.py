@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import onnx
+
 import models
 from elasticdf import folding, frontend
+from elasticdf.frontend import external_weights
+from elasticdf.frontend.finn import is_finn_graph
 from elasticdf.ir import Graph
 from elasticdf.layers.kind import FpgaPart
 from elasticdf.rundir import MANIFEST, NETWORK, read_json
@@ -61,6 +66,29 @@ def _load_file(path: Path, name: str | None, *, quirks: bool, part: FpgaPart) ->
     return Network(graph=graph, model=model)
 
 
+def with_external_weights(network: Network, layers: Sequence[str]) -> Network:
+    """Return the network with the weights of some layers coming with every request.
+
+    Layers that a FINN graph has so already are among them. FINN's own graph is changed as well: it
+    is what gets built.
+
+    Args:
+        network: As read.
+        layers: Names of further layers.
+
+    Raises:
+        UserError: There is no such layer, or it cannot take any weights but its own.
+    """
+    names = (*external_weights.external_layers(network.graph), *layers)
+    if not names:
+        return network
+    graph = external_weights.with_external_weights(network.graph, names)
+    model = onnx.load_model_from_string(network.model)
+    if not is_finn_graph(model):
+        return Network(graph=graph, model=network.model)
+    return Network(graph=graph, model=external_weights.restated(model, network.graph, graph))
+
+
 def fold_by_file(graph: Graph, path: Path | None) -> Graph:
     """Return the graph folded as FINN's folding configuration says; None leaves it.
 
@@ -77,6 +105,8 @@ def project_graph(directory: Path) -> Graph:
         UserError: The folder holds none.
     """
     manifest = read_json(directory / MANIFEST)
-    quirks = manifest.get("options", {}).get("costs") == _FINN
+    options = manifest.get("options", {})
+    quirks = options.get("costs") == _FINN
     name = manifest.get("network")
-    return load_network(str(directory / NETWORK), quirks=quirks, name=name).graph
+    network = load_network(str(directory / NETWORK), quirks=quirks, name=name)
+    return with_external_weights(network, options.get("external_weights", ())).graph

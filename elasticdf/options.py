@@ -33,6 +33,10 @@ class EstimateOptions:
     as_is: bool = False
 
 
+_RARE = ("external_weights",)
+"""Not stated where nobody asks for it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionOptions:
     """A request for a plan and its project; the fields are the options of ``partition``."""
@@ -61,11 +65,12 @@ class PartitionOptions:
     tool: str | None = None
     build_options: Path | None = None
     loader: Loader = Loader.ELASTICDF
+    external_weights: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return what decides the plan, without the folders of this machine."""
         document: dict[str, Any] = encode(self)
-        for name in ("output", "snapshot"):
+        for name in ("output", "snapshot", *(() if self.external_weights else _RARE)):
             del document[name]
         for name in ("model", "folding", "finn_steps", "target", "build_options"):
             if isinstance(document[name], str | Path) and not str(document[name]).startswith(ZOO):

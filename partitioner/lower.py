@@ -17,6 +17,7 @@ from elasticdf.errors import UserError
 from elasticdf.hardware.cluster import Cluster
 from elasticdf.hardware.framing import wire_bits
 from elasticdf.ir import AttributeValue, Graph, Resources, Stream
+from elasticdf.layers.mvau import has_external_weights
 from partitioner.plan import CrossingKind, Mode
 from partitioner.problem import Arc, Item, Option, Problem
 from partitioner.request import Anchor, Request
@@ -92,7 +93,7 @@ def problem(
                 name=layer.name,
                 options=tuple(choice.option() for choice in choices[i]),
                 regions=_anchored(request.anchors, layer.name, topology),
-                memory_ports=_host_streams(graph, layer.name),
+                memory_ports=_host_streams(graph, layer.name) + has_external_weights(layer),
             )
             for i, layer in enumerate(graph.layers)
         ),

@@ -158,7 +158,7 @@ class Item:
         name: Unique in the problem.
         options: At least one.
         regions: Where it may sit; None for everywhere.
-        memory_ports: Streams it exchanges with the host through memory.
+        memory_ports: Streams it exchanges with the host through memory, its weights among them.
     """
 
     name: str

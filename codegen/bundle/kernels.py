@@ -74,7 +74,7 @@ def kernel_objects(
     return tuple(
         _kernel_object(
             _kernel_id(deployment.network, steps.index(step) if several else None),
-            sorted(groups[replica, step], key=lambda unit: unit.stream.direction),
+            sorted(groups[replica, step], key=_order),
         )
         for replica, step in sorted(groups)
     )
@@ -90,7 +90,7 @@ def _kernel_id(network: str, step: int | None) -> str:
 
 
 def _kernel_object(kernel_id: str, units: list[_Unit]) -> KernelObject:
-    """Inputs first, then outputs, then the number of frames, which every unit takes."""
+    """Inputs, outputs, weights, then the number of frames, which every unit takes."""
     single = len(units) == 1
     arguments = [
         Argument(
@@ -112,9 +112,13 @@ def _kernel_object(kernel_id: str, units: list[_Unit]) -> KernelObject:
     )
 
 
+def _order(unit: _Unit) -> tuple[bool, Direction]:
+    return unit.stream.weights is not None, unit.stream.direction
+
+
 def _argument_name(unit: _Unit, units: list[_Unit]) -> str:
-    same = [u for u in units if u.stream.direction is unit.stream.direction]
-    word = unit.stream.direction.value
+    same = [u for u in units if _order(u) == _order(unit)]
+    word = unit.stream.direction.value if unit.stream.weights is None else "weights"
     return word if len(same) == 1 else f"{word}{same.index(unit)}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Any
 
@@ -15,10 +16,11 @@ from codegen.finn.structure import DEFAULT_STEPS, check_user_steps, structure_do
 from codegen.finn.subgraph import changes, cut, placements, replicas_on
 from codegen.render import render
 from elasticdf import __version__
-from elasticdf.artifact.deployment import Port
+from elasticdf.artifact.deployment import Kernel, Port, StreamEnd
 from elasticdf.hardware import Cluster
 from elasticdf.ir import Graph
 from elasticdf.layers.kind import padded
+from elasticdf.layers.mvau import has_external_weights
 from partitioner.fifos import FIFOS
 from partitioner.placed import folded
 from partitioner.plan import Plan
@@ -101,6 +103,7 @@ def front_end_files(graph: Graph, view: BoardView, steps: bytes | None) -> Build
         part=view.board.part,
         clock_ns=_clock_ns(view),
         steps=list(DEFAULT_STEPS),
+        external=[layer.name for layer in graph if has_external_weights(layer)],
     )
     files = {"match.py": script, "plan.json": _json(structure_document(graph))}
     if steps is not None:
@@ -109,20 +112,14 @@ def front_end_files(graph: Graph, view: BoardView, steps: bytes | None) -> Build
 
 
 def _build_script(view: BoardView, fifo_depths: FifoDepths, *, matching: bool) -> bytes:
-    kernels = {
-        kernel.name: {
-            "replica": kernel.replica,
-            "layers": list(kernel.layers),
-            "inputs": [_end(port) for port in kernel.inputs],
-            "outputs": [_end(port) for port in kernel.outputs],
-        }
-        for kernel in view.kernels
-    }
+    weights = {stream.end for stream in view.host if stream.weights is not None}
+    kernels = {kernel.name: _kernel(kernel, weights) for kernel in view.kernels}
     dmas = {
         stream.dma: {
             "direction": stream.direction.value,
             "bits": padded(view.port(stream.end).bits),
             "transfers": view.port(stream.end).transfers,
+            **({"burst": "wrap"} if stream.weights is not None else {}),
         }
         for stream in view.host
     }
@@ -132,11 +129,25 @@ def _build_script(view: BoardView, fifo_depths: FifoDepths, *, matching: bool) -
         view=view,
         clock_ns=_clock_ns(view),
         matching=matching,
+        external=bool(weights),
         kernels=kernels,
         dmas=dmas,
         fifo_depths=fifo_depths.value,
         version=__version__,
     )
+
+
+def _kernel(kernel: Kernel, weights: Collection[StreamEnd]) -> dict[str, Any]:
+    """Return what build.py has to know; a port of weights is no input of FINN's graph at first."""
+    data = [port for port in kernel.inputs if (kernel.name, port.name) not in weights]
+    places = [i for i, port in enumerate(kernel.inputs) if port not in data]
+    return {
+        "replica": kernel.replica,
+        "layers": list(kernel.layers),
+        "inputs": [_end(port) for port in data],
+        "outputs": [_end(port) for port in kernel.outputs],
+        **({"weights": places} if places else {}),
+    }
 
 
 def _clock_ns(view: BoardView) -> float:

@@ -135,7 +135,8 @@ def _with_graph(model: onnx.ModelProto, graph: onnx.GraphProto) -> onnx.ModelPro
 
 
 def _bank(deployment: Deployment, kernel: Kernel) -> str:
-    return next((s.memory for s in deployment.host if s.end[0] == kernel.name), "")
+    frames = (s for s in deployment.host if s.weights is None)
+    return next((s.memory for s in frames if s.end[0] == kernel.name), "")
 
 
 def _in_order(nodes: Iterable[onnx.NodeProto], field: str) -> list[str]:

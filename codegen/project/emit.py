@@ -31,9 +31,11 @@ from codegen.render import render
 from codegen.vitis.link import LinkOptions, link_config
 from elasticdf.artifact.deployment import Deployment
 from elasticdf.errors import UserError
+from elasticdf.frontend.external_weights import weights_of
 from elasticdf.frontend.finn import is_finn_graph
 from elasticdf.hardware import Cluster
 from elasticdf.ir import Graph, Tensor
+from elasticdf.layers.mvau import has_external_weights
 from partitioner.placed import folded
 from partitioner.plan import Plan
 
@@ -110,6 +112,7 @@ def project(
             pipelines(deployment),
             adapters(built),
             emit_weights(built, graphs),
+            _external_weights(graph),
             *_front_end(graph, views, source, options),
             *boards,
         )
@@ -144,8 +147,18 @@ def check_input(graph: Graph) -> bytes:
         frames = generator.integers(0, 256, (CHECK_FRAMES, *shape)) * scales
     else:
         frames = _random_elements(graph.tensors[graph.inputs[0]], generator)
+    return _npy(frames.astype(np.float32))
+
+
+def _external_weights(graph: Graph) -> BuildPlan:
+    """Return the network's own weights of layers that take them with every request, to pass on."""
+    names = [layer.name for layer in graph if has_external_weights(layer)]
+    return BuildPlan({f"weights/{name}.npy": _npy(weights_of(graph, name)) for name in names})
+
+
+def _npy(array: NDArray[np.generic]) -> bytes:
     buffer = io.BytesIO()
-    np.save(buffer, frames.astype(np.float32))
+    np.save(buffer, array)
     return buffer.getvalue()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from codegen.segmentation import all_streams, weight_frame, weight_streams
 from codegen.segments.fusion import Convolution, fused_convolutions
 from codegen.segments.narrow import narrow
 from elasticdf.errors import InternalError, UserError
@@ -19,14 +20,16 @@ from elasticdf.frontend.onnx_writer import OnnxWriter
 from elasticdf.ir import Graph, Layer
 from elasticdf.layers import kind_of
 from elasticdf.layers.emulation import element_type
+from elasticdf.layers.mvau import has_external_weights
 
 
 def segment_model(graph: Graph, layers: Sequence[str]) -> bytes:
     """Return the ONNX model of some layers, computed together.
 
-    Inputs are the streams that enter the set (graph inputs or other layers' outputs), outputs
-    those that leave it, in layer order; names are the graph's tensor names, elements float32 (or
-    float64 where the data type needs more than 24 bits), values whole numbers.
+    Inputs are the streams that enter the set (graph inputs, other layers' outputs, and weights that
+    come with every frame, shape (outputs, inputs)), outputs those that leave it, in layer order;
+    names are the graph's tensor names, elements float32 (or float64 where the data type needs more
+    than 24 bits), values whole numbers.
 
     Args:
         graph: With parameter values.
@@ -72,15 +75,21 @@ def board_model(graph: Graph, layers: Sequence[str]) -> bytes:
 
 
 def whole_model(graph: Graph) -> bytes:
-    """Return the ONNX model of the unpartitioned accelerator."""
-    return segment_model(graph, [layer.name for layer in graph])
+    """Return the ONNX model of the unpartitioned accelerator, with the network's own weights."""
+    own = graph.with_layers(
+        layer.with_attributes({"mem_mode": "internal_decoupled"})
+        if has_external_weights(layer)
+        else layer
+        for layer in graph
+    )
+    return segment_model(own, [layer.name for layer in graph])
 
 
 def boundary(graph: Graph, chosen: set[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the streams that enter and leave a set of layers, in layer order."""
     entering = dict.fromkeys(
         stream.tensor
-        for stream in graph.streams
+        for stream in all_streams(graph)
         if stream.target in chosen and stream.source not in chosen
     )
     leaving = {
@@ -94,13 +103,18 @@ def boundary(graph: Graph, chosen: set[str]) -> tuple[tuple[str, ...], tuple[str
 
 def _type(graph: Graph, name: str) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
     tensor = graph.tensors[name]
+    if any(stream.tensor == name for stream in weight_streams(graph)):
+        tensor = weight_frame(tensor)
     return element_type(tensor.datatype), tensor.shape
 
 
 def _emulate(
     graph: Graph, layer: Layer, writer: OnnxWriter, known: dict[str, str]
 ) -> tuple[str, ...]:
-    inputs = tuple(known[name] for name in graph.stream_inputs(layer))
+    names = graph.stream_inputs(layer)
+    if has_external_weights(layer):
+        names = (*names, layer.inputs[1])
+    inputs = tuple(known[name] for name in names)
     rule = kind_of(layer).emulate
     if rule is None:
         return inputs

@@ -123,12 +123,15 @@ class HostStream:
 
     Attributes:
         board: Board id.
-        dma: Kernel and compute unit name: ``idma_<kernel>`` or ``odma_<kernel>``.
+        dma: Kernel and compute unit name: ``idma_<kernel>``, ``odma_<kernel>`` or, for weights,
+            ``wdma_<kernel>``.
         direction: Seen from the board.
         end: The compute kernel and its port.
         memory: Bank tag, for example ``HBM[0]`` or ``DDR[1]``.
         step: In mode ``sw``, the host runs the steps of a replica one after another; else 0.
         bytes_per_frame: Transfers times the byte-padded transfer.
+        weights: Layer whose weights it carries: the same bytes are read anew for every frame. None
+            for frames.
     """
 
     board: int
@@ -138,6 +141,7 @@ class HostStream:
     memory: str
     step: int
     bytes_per_frame: int
+    weights: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,8 +256,12 @@ class Deployment:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON form; `from_json` is its inverse."""
-        return {"schema": DEPLOYMENT_SCHEMA, **encode(self)}
+        """Return the JSON form; `from_json` is its inverse. Only weights say whose they are."""
+        document = {"schema": DEPLOYMENT_SCHEMA, **encode(self)}
+        for stream in document["host"]:
+            if stream["weights"] is None:
+                del stream["weights"]
+        return document
 
     @staticmethod
     def from_json(document: Any, where: str = "deployment") -> Deployment:
@@ -333,3 +341,10 @@ def _check_references(deployment: Deployment, where: str) -> None:
     for end in used_ends:
         if end not in ends:
             raise UserError(f"{where}: stream end {end[0]}.{end[1]} belongs to no listed kernel")
+    for stream in deployment.host:
+        layers = deployment.kernel(stream.end[0]).layers
+        if stream.weights is not None and stream.weights not in layers:
+            raise UserError(
+                f"{where}: {stream.dma} carries weights of layer {stream.weights!r}, which is not "
+                f"in kernel {stream.end[0]}; partition the network again"
+            )

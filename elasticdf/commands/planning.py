@@ -98,6 +98,13 @@ def _partition_arguments(parser: ArgumentParser) -> None:
         "--no-variants", action="store_true", help="leave the implementation of every layer to FINN"
     )
     parser.add_argument(
+        "--external-weights",
+        action="append",
+        default=[],
+        metavar="LAYER",
+        help="take the layer's weights with every request, as an int8 array; repeatable",
+    )
+    parser.add_argument(
         "--limit",
         type=limit,
         action="append",
@@ -158,6 +165,7 @@ def _partition(options: Namespace, report: Report) -> CommandResult:
         tool=options.tool,
         build_options=options.build_options,
         loader=loader_of(options) or Loader.ELASTICDF,
+        external_weights=tuple(options.external_weights),
     )
     result = flow.partition(request, report)
     text = _summary(result)

@@ -21,7 +21,7 @@ from elasticdf.layers import KINDS, with_defaults
 
 _DOMAIN = "finn.custom_op.fpgadataflow"
 _WRAPPER = "StreamingDataflowPartition"
-_DATATYPE_KEY = "finn_datatype"
+DATATYPE_KEY = "finn_datatype"
 
 
 def is_finn_graph(model: onnx.ModelProto) -> bool:
@@ -233,7 +233,7 @@ def _datatypes(graph: onnx.GraphProto) -> Mapping[str, str]:
         annotation.tensor_name: entry.value
         for annotation in graph.quantization_annotation
         for entry in annotation.quant_parameter_tensor_names
-        if entry.key == _DATATYPE_KEY
+        if entry.key == DATATYPE_KEY
     }
 
 

@@ -82,7 +82,7 @@ def weight_variants(layer: Layer, part: FpgaPart) -> tuple[Attributes, ...]:
     Left out is what changes nothing by FINN's count: automatic memory beside block RAM, ``auto``
     arithmetic beside LUTs, embedded weights too many for LUTs. UltraRAM has no initial content
     before Versal, so FINN demands run-time writable weights with it; the RTL flavours always
-    multiply in DSPs and have no embedded weights.
+    multiply in DSPs and have no embedded weights. Weights from a stream stay there.
     """
     memories = _weight_memories(layer, part)
     if layer.op_type.endswith("_rtl"):
@@ -92,6 +92,8 @@ def weight_variants(layer: Layer, part: FpgaPart) -> tuple[Attributes, ...]:
 
 
 def _weight_memories(layer: Layer, part: FpgaPart) -> tuple[Attributes, ...]:
+    if layer.text("mem_mode") == "external":
+        return ({},)
     own = (layer.text("mem_mode"), layer.text("ram_style").replace("auto", "block"))
     styles = ["block", "distributed", *(["ultra"] if part.has_uram else [])]
     memories: list[Attributes] = [{}]

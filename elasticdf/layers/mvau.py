@@ -5,11 +5,13 @@ Formulas: FINN's ``matrixvectoractivation.py`` and its HLS and RTL flavours.
 
 from __future__ import annotations
 
-from math import ceil, prod
+from math import ceil, gcd, prod
+
+import numpy as np
 
 from elasticdf.ir import Layer, Resources
 from elasticdf.layers import dot_product, product_unit
-from elasticdf.layers.emulation import Values, reshape
+from elasticdf.layers.emulation import Values, cast, element_type, reshape
 from elasticdf.layers.kind import (
     Attributes,
     FpgaPart,
@@ -22,6 +24,23 @@ from elasticdf.layers.kind import (
     wholes,
 )
 from elasticdf.layers.memory import bram18, ceil_div, divisors, uram
+
+MEMORY_PORT_BITS = 512
+"""Widest interface of FINN's DMA kernels to memory (``InsertIODMA`` as ``VitisBuild`` calls it)."""
+
+
+def has_external_weights(layer: Layer) -> bool:
+    """Return whether the layer reads its weights from a stream, beside its data."""
+    return layer.family == "MVAU" and layer.attributes.get("mem_mode") == "external"
+
+
+def takes_rows(layer: Layer) -> bool:
+    """Return whether a weight stream carries the matrix (outputs, inputs) row by row.
+
+    A word holds SIMD weights of each of PE rows, and words go along the rows (FINN's
+    ``InsertIODMA.get_mem_init``): rows interleave unless PE is 1 or a word holds whole rows.
+    """
+    return layer.integer("PE") == 1 or layer.integer("SIMD") == layer.integer("MW")
 
 
 def _cycles(layer: Layer) -> int:
@@ -40,7 +59,7 @@ def _weight_shape(layer: Layer) -> tuple[int, int]:
 
 def _ports(layer: Layer) -> LayerPorts:
     inputs = [layer.integer("SIMD") * layer.datatype("inputDataType").bits]
-    if layer.text("mem_mode") == "external":
+    if has_external_weights(layer):
         inputs.append(_weight_shape(layer)[0])
     return LayerPorts(
         input_bits=tuple(inputs),
@@ -110,19 +129,46 @@ def _foldings(layer: Layer) -> tuple[Attributes, ...]:
         (pe, simd) for pe in divisors(layer.integer("MH")) for simd in divisors(layer.integer("MW"))
     ]
     pairs.sort(key=lambda pair: (pair[0] * pair[1], pair[0]))
-    return tuple({"PE": pe, "SIMD": simd} for pe, simd in pairs)
+    foldings = tuple({"PE": pe, "SIMD": simd} for pe, simd in pairs)
+    if not has_external_weights(layer):
+        return foldings
+    return tuple(f for f in foldings if _is_fed_in_time(layer.with_attributes(f)))
+
+
+def _is_fed_in_time(layer: Layer) -> bool:
+    """Return whether a DMA kernel brings the matrix as it is stored, a word every cycle."""
+    width, words = _weight_shape(layer)
+    return takes_rows(layer) and width <= gcd(width * words, MEMORY_PORT_BITS)
 
 
 def _emulate(
     layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], parameters: tuple[Values, ...]
 ) -> tuple[str, ...]:
     leading = layer.integers("numInputVectors")[1:]
+    if has_external_weights(layer):
+        return (_emulate_external(layer, builder, inputs, leading),)
     tensor = reshape(builder, inputs[0], *leading, layer.integer("MW"))
     matrix = product_unit.products(layer, parameters[0])
     element = product_unit.accumulator_type(layer, matrix)
     tensor = product_unit.operand(layer, builder, tensor, element)
     result = builder.node("MatMul", (tensor, builder.constant(matrix.astype(element))))
     return (product_unit.finish(layer, builder, result, parameters, element),)
+
+
+def _emulate_external(
+    layer: Layer, builder: OnnxBuilder, inputs: tuple[str, ...], leading: tuple[int, ...]
+) -> str:
+    """Multiply each frame's vector by the matrix (outputs, inputs) that came with it."""
+    data, weights = inputs
+    outputs, terms = layer.integer("MH"), layer.integer("MW")
+    kind = layer.datatype("weightDataType")
+    largest = np.full((terms, 1), max(abs(kind.minimum), abs(kind.maximum)))
+    element = product_unit.accumulator_type(layer, largest)
+    column = reshape(builder, data, terms, 1)
+    column = product_unit.operand(layer, builder, column, element)
+    matrix = cast(builder, weights, element_type(kind), element)
+    sums = reshape(builder, builder.node("MatMul", (matrix, column)), *leading, outputs)
+    return cast(builder, sums, element, element_type(layer.datatype("outputDataType")))
 
 
 KIND = LayerKind(

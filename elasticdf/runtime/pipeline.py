@@ -20,7 +20,7 @@ from elasticdf.runtime.packing import Bytes, frame_bytes, pack, unpack
 from elasticdf.runtime.resource import Resource
 
 Frames = Mapping[str, tuple[Port, Bytes]]
-"""Streams by tensor: their form and their bytes, shape (frames, frame bytes)."""
+"""Streams by tensor: their form and their bytes, shape (frames, frame bytes); weights are one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +31,13 @@ class StreamArgument:
         position: Among the request's arguments.
         port: The stream.
         direction: Seen from the board.
+        weights: Layer whose weights it carries, the same for every frame; None for frames.
     """
 
     position: int
     port: Port
     direction: Direction
+    weights: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ class Step:
         with ExitStack() as stack:
             values: list[Value] = [count] * len(self.lane.kernel.arguments)
             for stream in self.streams:
-                size = count * frame_bytes(stream.port)
+                size = frame_bytes(stream.port) * (count if stream.weights is None else 1)
                 buffer = self.lane.create_buffer(stream.position, size)
                 stack.callback(buffer.release)
                 values[stream.position] = buffer
@@ -107,7 +109,14 @@ def stream_arguments(deployment: Deployment, kernel: KernelObject) -> tuple[Stre
         stream = streams[names[0]]
         owner = deployment.kernel(stream.end[0])
         port = next(p for p in (*owner.inputs, *owner.outputs) if p.name == stream.end[1])
-        found.append(StreamArgument(position=position, port=port, direction=stream.direction))
+        found.append(
+            StreamArgument(
+                position=position,
+                port=port,
+                direction=stream.direction,
+                weights=stream.weights,
+            )
+        )
     return tuple(found)
 
 

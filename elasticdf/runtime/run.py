@@ -18,7 +18,14 @@ from elasticdf.errors import InternalError, UserError
 from elasticdf.records import encode
 from elasticdf.runtime.host import Array, HostModelRunner, model_ends
 from elasticdf.runtime.packing import unpack
-from elasticdf.runtime.session import STALL_SECONDS, Progress, Session, open_session
+from elasticdf.runtime.session import (
+    NO_WEIGHTS,
+    STALL_SECONDS,
+    Progress,
+    Session,
+    Weights,
+    open_session,
+)
 
 RUN_SCHEMA = "elasticdf.run/1"
 
@@ -72,6 +79,7 @@ def run_artifact(
     progress: Progress | None = None,
     threads: int = 1,
     stall_seconds: float = STALL_SECONDS,
+    weights: Weights = NO_WEIGHTS,
 ) -> tuple[Array, RunReport]:
     """Load an artifact, run frames, return the network's outputs and a report.
 
@@ -84,13 +92,16 @@ def run_artifact(
         progress: Called with frames done and frames in all.
         threads: onnxruntime may use so many per board and on the host.
         stall_seconds: Without any progress for so long the run has failed.
+        weights: Of layers that take them with every request, by layer, shape (outputs, inputs).
 
     Raises:
         UserError: The artifact or the input cannot be used.
         BoardError: A board or a link failed.
         InternalError: The check found a difference.
     """
-    with open_session(path, threads=threads, stall_seconds=stall_seconds) as session:
+    with open_session(
+        path, threads=threads, stall_seconds=stall_seconds, weights=weights
+    ) as session:
         frames = session.frames(inputs)
         data = session.encode(frames)
         start = time.perf_counter()

@@ -7,12 +7,14 @@ leaves an error behind and the session usable: the boards are recovered before t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from elasticdf.artifact.deployment import DeployedBoard, Deployment, Direction, Port
 from elasticdf.artifact.emulation import is_emulated
@@ -27,13 +29,16 @@ from elasticdf.runtime.host import Array, HostModelRunner, frames_from
 from elasticdf.runtime.images import read_images
 from elasticdf.runtime.loading import load
 from elasticdf.runtime.packing import Bytes, frame_bytes, pack, unpack
-from elasticdf.runtime.pipeline import Step, make_steps, run_steps
+from elasticdf.runtime.pipeline import Frames, Step, make_steps, run_steps
 from elasticdf.runtime.resource import Resource
 
 MOST_BATCH_FRAMES = 64
 _BATCH_BYTES = 32 << 20
 _BATCHES_PER_STEP = 2
 STALL_SECONDS = 60.0
+
+Weights = Mapping[str, NDArray[np.int8]]
+NO_WEIGHTS: Weights = MappingProxyType({})
 
 Progress = Callable[[int, int], None]
 """Frames done, frames in all."""
@@ -85,10 +90,16 @@ class Session:
         manifest: Its manifest.
         resource: Programmed with it.
         threads: onnxruntime may use so many on the host.
+        weights: Of layers that take them with every request, by layer, shape (outputs, inputs).
     """
 
     def __init__(
-        self, artifact: Artifact, manifest: Manifest, resource: Resource, threads: int = 1
+        self,
+        artifact: Artifact,
+        manifest: Manifest,
+        resource: Resource,
+        threads: int = 1,
+        weights: Weights = NO_WEIGHTS,
     ) -> None:
         self.artifact = artifact
         self.manifest = manifest
@@ -96,6 +107,7 @@ class Session:
         self.replicas = make_steps(resource, manifest.deployment, artifact.bitstream.kernels)
         self.input = _only(self.replicas[0], Direction.IN)
         self.output = _only(self.replicas[0], Direction.OUT)
+        self._weights = _weight_frames(self.replicas[0], weights)
         prologue, epilogue = manifest.prologue, manifest.epilogue
         self._prologue = _runner(prologue, "the host's prologue", threads)
         self._epilogue = _runner(epilogue, "the host's epilogue", threads)
@@ -104,6 +116,11 @@ class Session:
     def deployment(self) -> Deployment:
         """What runs where."""
         return self.manifest.deployment
+
+    @property
+    def weight_layers(self) -> tuple[str, ...]:
+        """Layers whose weights a request for the whole network brings, in its order."""
+        return tuple(s.weights for step in self.replicas[0] for s in step.streams if s.weights)
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
@@ -207,7 +224,7 @@ class Session:
 
     def _run_batch(self, data: Bytes, result: Bytes, batch: slice, number: int) -> None:
         steps = self.replicas[number % len(self.replicas)]
-        frames = {self.input.tensor: (self.input, data[batch])}
+        frames = {self.input.tensor: (self.input, data[batch]), **self._weights}
         out = run_steps(steps, frames, batch.stop - batch.start)
         result[batch] = out[self.output.tensor][1]
 
@@ -223,14 +240,33 @@ class Session:
         return self.decode(raw), raw
 
 
+def _weight_frames(steps: tuple[Step, ...], weights: Weights) -> Frames:
+    """Return the weights as their streams carry them.
+
+    Raises:
+        UserError: Those of a layer are missing or have another shape.
+    """
+    found = {}
+    for stream in (s for step in steps for s in step.streams if s.weights is not None):
+        values = weights.get(stream.weights or "")
+        if values is None:
+            raise UserError(
+                f"layer {stream.weights} takes its weights with every request, and they are not "
+                "known here; package the artifact with its network, or use the client"
+            )
+        found[stream.port.tensor] = (stream.port, pack(values[None], stream.port))
+    return found
+
+
 def _runner(computation: HostComputation | None, what: str, threads: int) -> HostModelRunner | None:
     return None if computation is None else HostModelRunner(computation, what, threads)
 
 
 def _only(steps: tuple[Step, ...], direction: Direction) -> Port:
     """Return the one stream of a replica that enters from, or leaves to, outside the steps."""
-    read = [s.port for step in steps for s in step.streams if s.direction is Direction.IN]
-    written = [s.port for step in steps for s in step.streams if s.direction is Direction.OUT]
+    frames = [s for step in steps for s in step.streams if s.weights is None]
+    read = [s.port for s in frames if s.direction is Direction.IN]
+    written = [s.port for s in frames if s.direction is Direction.OUT]
     mine, others = (read, written) if direction is Direction.IN else (written, read)
     inner = {port.tensor for port in others}
     ends = [port for port in mine if port.tensor not in inner]
@@ -245,9 +281,19 @@ def _only(steps: tuple[Step, ...], direction: Direction) -> Port:
 
 @contextmanager
 def open_session(
-    path: Path, *, threads: int = 1, stall_seconds: float = STALL_SECONDS
+    path: Path,
+    *,
+    threads: int = 1,
+    stall_seconds: float = STALL_SECONDS,
+    weights: Weights = NO_WEIGHTS,
 ) -> Iterator[Session]:
     """Open an artifact on boards of its kind; they are given up at the end.
+
+    Args:
+        path: The artifact.
+        threads: onnxruntime may use so many per board and on the host.
+        stall_seconds: Without any progress for so long a request has failed.
+        weights: Of layers that take them with every request, by layer, shape (outputs, inputs).
 
     Raises:
         UserError: The artifact has no manifest, or cannot run here.
@@ -262,4 +308,4 @@ def open_session(
         )
     with Resource(open_boards(artifact, threads), stall_seconds) as resource:
         load(resource, artifact)
-        yield Session(artifact, manifest, resource, threads)
+        yield Session(artifact, manifest, resource, threads, weights)

@@ -89,9 +89,8 @@ def accelerators_of(
         kernels = [kernel for kernel in bitstream.kernels if kernel.kernel_id == kernel_id]
         lanes = [Lane(resource, kernel) for kernel in kernels]
         streams = stream_arguments(manifest.deployment, kernels[0]) if manifest else ()
-        ports = {stream.position: stream.port for stream in streams}
         name = f"{bitstream.bitstream_id}.{kernel_id}"
-        found[name] = LaneAccelerator(name, resource, lanes, ports, context)
+        found[name] = LaneAccelerator(name, resource, lanes, streams, context)
         for replica, lane in enumerate(lanes):
             if manifest is not None:
                 number = len(steps.get(replica, []))

@@ -26,7 +26,7 @@ from elasticdf.runtime.coral.pool import BufferPool, Stamp
 from elasticdf.runtime.coral.protocol import ArrayArgument, Request, RequestArgument, ScalarArgument
 from elasticdf.runtime.objects import Buffer
 from elasticdf.runtime.packing import frame_bytes
-from elasticdf.runtime.pipeline import Step, run_steps
+from elasticdf.runtime.pipeline import Step, StreamArgument, run_steps
 from elasticdf.runtime.resource import Resource
 
 MOST_FRAMES = 1 << 20
@@ -115,6 +115,18 @@ def _check_count(name: str, described: Sequence[Argument], request: Request) -> 
         )
 
 
+def _weight_bytes(name: str, position: int, port: Port, given: ArrayArgument) -> int:
+    """Return the bytes of a weight matrix; another number is another matrix."""
+    size = frame_bytes(port)
+    if given.size != size:
+        outputs, inputs = port.shape[1:]
+        raise UserError(
+            f"{name}, argument {position}: the weights are {outputs} x {inputs}, {size} bytes, "
+            f"the array has {given.size}"
+        )
+    return size
+
+
 def _needed(name: str, position: int, port: Port, given: ArrayArgument, frames: int) -> int:
     size = frames * frame_bytes(port)
     if given.size < size:
@@ -133,20 +145,21 @@ class LaneAccelerator:
         name: str,
         resource: Resource,
         lanes: Sequence[Lane],
-        ports: Mapping[int, Port],
+        streams: Sequence[StreamArgument],
         context: Context,
     ) -> None:
         self.name = name
         self._resource = resource
         self._lanes = tuple(lanes)
-        self._ports = ports
+        self._ports = ports = {stream.position: stream.port for stream in streams}
+        self._weights = {stream.position for stream in streams if stream.weights is not None}
         self._context = context
         self._arguments = self._lanes[0].kernel.arguments
         self._shares = Shares(len(self._lanes))
         self._pools = tuple(BufferPool() for _ in self._lanes)
         inputs = frozenset(at for at in ports if self._arguments[at].access == "r")
         self._gatherers = tuple(Gatherer(lane, ports, inputs, context) for lane in self._lanes)
-        self._gathers = bool(ports) and len(ports) + 1 == len(self._arguments)
+        self._gathers = bool(ports) and not self._weights and len(ports) + 1 == len(self._arguments)
 
     def _scalars(self, request: Request) -> dict[int, int]:
         _check_count(self.name, self._arguments, request)
@@ -213,7 +226,12 @@ class LaneAccelerator:
         described = self._arguments[at]
         given = _array(self.name, at, described, request.arguments[at])
         port = self._ports.get(at)
-        size = given.size if port is None else _needed(self.name, at, port, given, frames)
+        if port is None:
+            size = given.size
+        elif at in self._weights:
+            size = _weight_bytes(self.name, at, port, given)
+        else:
+            size = _needed(self.name, at, port, given, frames)
         with self._context.cubes.open(request.client, given.id, given.offset, size) as cube:
             key = (at, cube.identity, given.offset, size)
             stamp = (given.version, self._context.writes.of(cube.identity))
@@ -267,7 +285,7 @@ class Slot:
 
 
 class ChainAccelerator:
-    """A network in mode ``sw`` under one name: input arrays, output arrays, number of frames."""
+    """A network in mode ``sw`` under one name: inputs, outputs, weights, number of frames."""
 
     def __init__(
         self,
@@ -282,9 +300,12 @@ class ChainAccelerator:
         self._replicas = tuple(replicas)
         self._inputs = _ends(self._replicas[0], Direction.IN)
         self._outputs = _ends(self._replicas[0], Direction.OUT)
+        streams = [s for step in self._replicas[0] for s in step.streams]
+        self._weights = tuple(s.port for s in streams if s.weights is not None)
         self._arguments = (
             *(Argument(type="char*", name=port.tensor, access="r") for port in self._inputs),
             *(Argument(type="char*", name=port.tensor, access="w") for port in self._outputs),
+            *(Argument(type="char*", name=port.tensor, access="r") for port in self._weights),
             Argument(type="uint", name="n"),
         )
         self._shares = Shares(len(self._replicas))
@@ -306,14 +327,18 @@ class ChainAccelerator:
         count = _scalar(self.name, last, self._arguments[last], request.arguments[last])
         frames = _frames(self.name, count)
         self._resource.recover()
-        ports = (*self._inputs, *self._outputs)
+        ports = (*self._inputs, *self._outputs, *self._weights)
+        fixed = len(ports) - len(self._weights)
         with self._shares.one(repeat(0, len(self._replicas))) as replica, ExitStack() as stack:
             arrays = [
                 _array(self.name, at, self._arguments[at], request.arguments[at])
                 for at in range(len(ports))
             ]
             sizes = [
-                _needed(self.name, at, port, arrays[at], frames) for at, port in enumerate(ports)
+                _needed(self.name, at, port, arrays[at], frames)
+                if at < fixed
+                else _weight_bytes(self.name, at, port, arrays[at])
+                for at, port in enumerate(ports)
             ]
             cubes = [
                 stack.enter_context(
@@ -322,8 +347,10 @@ class ChainAccelerator:
                 for array, size in zip(arrays, sizes, strict=True)
             ]
             streams = {}
-            for at, port in enumerate(self._inputs):
-                data = np.empty((frames, frame_bytes(port)), np.uint8)
+            read = [at for at, argument in enumerate(self._arguments) if argument.access == "r"]
+            for at in read:
+                port = ports[at]
+                data = np.empty((sizes[at] // frame_bytes(port), frame_bytes(port)), np.uint8)
                 cubes[at].read(arrays[at].offset, data)
                 streams[port.tensor] = (port, data)
             results = run_steps(self._replicas[replica], streams, frames)
@@ -336,7 +363,7 @@ class ChainAccelerator:
 
 
 def _ends(steps: Sequence[Step], direction: Direction) -> tuple[Port, ...]:
-    ports = [s for step in steps for s in step.streams]
+    ports = [s for step in steps for s in step.streams if s.weights is None]
     inner = {s.port.tensor for s in ports if s.direction is not direction}
     return tuple(s.port for s in ports if s.direction is direction and s.port.tensor not in inner)
 

@@ -162,6 +162,14 @@ class Transfer:
     frames: int
 
 
+def run_weights(port: Port, memory: Memory, sink: Sink, transfer: Transfer) -> None:
+    """Stream the same bytes into the board for every frame, as they are at the start."""
+    step, kind = chunk_frames(port), narrow_type(port)
+    (values,) = unpack(memory.view(transfer.address, frame_bytes(port)), port, kind)
+    for start in range(0, transfer.frames, step):
+        sink.put(np.broadcast_to(values, (min(step, transfer.frames - start), *values.shape)))
+
+
 def run_input(port: Port, memory: Memory, sink: Sink, transfer: Transfer) -> None:
     """Stream frames from memory into the board."""
     size, step, kind = frame_bytes(port), chunk_frames(port), narrow_type(port)

@@ -36,6 +36,7 @@ from elasticdf.runtime.emulated.kernels import (
     chunk_frames,
     run_input,
     run_segment,
+    run_weights,
 )
 from elasticdf.runtime.emulated.link import LinkEnd, counters_in
 from elasticdf.runtime.emulated.network import NetworkPort
@@ -202,6 +203,7 @@ class Wiring:
 
     def _read_for(self, stream: HostStream, sink: Sink) -> None:
         port = self._port(stream.end)
+        read = run_input if stream.weights is None else run_weights
         starts: Starts = SimpleQueue()
         self._starts[stream.dma] = lambda run, transfer: starts.put((run, transfer))
         self._stops.append(lambda: starts.put(None))
@@ -210,7 +212,7 @@ class Wiring:
             while (start := starts.get()) is not None:
                 number, transfer = start
                 try:
-                    run_input(port, self._memory, sink, transfer)
+                    read(port, self._memory, sink, transfer)
                 except UserError as error:
                     self._report({"op": "failed", "run": number, "text": str(error)})
                 else:

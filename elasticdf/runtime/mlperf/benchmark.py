@@ -26,7 +26,7 @@ from elasticdf.records import encode
 from elasticdf.runtime.coral.server import Server
 from elasticdf.runtime.host import Array, HostModelRunner, model_ends
 from elasticdf.runtime.packing import Bytes, frame_bytes, pack, unpack
-from elasticdf.runtime.session import STALL_SECONDS, Session, open_session
+from elasticdf.runtime.session import NO_WEIGHTS, STALL_SECONDS, Session, Weights, open_session
 
 MLPERF_SCHEMA = "elasticdf.mlperf/1"
 _HARNESS = "elasticdf.runtime.mlperf.harness"
@@ -143,6 +143,7 @@ def run_mlperf(
     sample_count: int = 256,
     threads: int = 1,
     stall_seconds: float = STALL_SECONDS,
+    weights: Weights = NO_WEIGHTS,
 ) -> MlperfReport:
     """Run LoadGen against an artifact.
 
@@ -156,25 +157,32 @@ def run_mlperf(
         sample_count: How many samples to make where none are given.
         threads: onnxruntime may use so many per emulated board.
         stall_seconds: A request without any progress for so long has failed.
+        weights: Of layers that take them with every request, by layer, shape (outputs, inputs).
 
     Raises:
         UserError: The artifact or the samples cannot be used, or LoadGen is not installed.
         BoardError: A board or a link failed.
     """
-    with open_session(path, threads=threads, stall_seconds=stall_seconds) as session:
+    with open_session(
+        path, threads=threads, stall_seconds=stall_seconds, weights=weights
+    ) as session:
         frames = _encoded(session, samples, sample_count)
         golden = None if whole_model is None else _golden(session, frames, whole_model)
         fps = options.expected_fps or _measure(session, frames, options.batch)
         output_bytes = frame_bytes(session.output)
         manifest, resource = session.manifest, session.resource.name
+        order = session.weight_layers
         bitstream = session.artifact.bitstream.bitstream_id
     _make(logs)
     with tempfile.TemporaryDirectory(prefix="edf") as folder:
         root = Path(folder)
         _save(root / "frames.npy", frames)
+        for number, layer in enumerate(order):
+            _save(root / f"weights{number}.npy", weights[layer])
         config = {
             "accelerator": f"{bitstream}.{manifest.deployment.network}",
             "frames": str(root / "frames.npy"),
+            "weights": [str(root / f"weights{number}.npy") for number in range(len(order))],
             "output_bytes": output_bytes,
             "batch": options.batch,
             "in_flight": options.in_flight,
@@ -215,9 +223,9 @@ def _measure(session: Session, frames: Bytes, batch: int) -> float:
     return done / seconds
 
 
-def _save(path: Path, frames: Bytes) -> None:
+def _save(path: Path, array: Array) -> None:
     try:
-        np.save(path, frames)
+        np.save(path, array)
     except OSError as error:
         raise UserError(
             f"cannot keep the samples in {path.parent}: {error.strerror}; make room there or set "

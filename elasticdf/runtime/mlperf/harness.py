@@ -1,8 +1,8 @@
 """The benchmark's application: LoadGen on one side, the unmodified client on the other.
 
-Knows an accelerator's name and the bytes of a frame, nothing of boards or modes: the same file runs
-on one board and on any spread over several. Started as ``python -m ... CONFIG.json`` with INACCEL
-set, because the client reads it once, when it is imported.
+Knows an accelerator's name, the bytes of a frame and weights to pass along, nothing of boards or
+modes: the same file runs on one board and on any spread over several. Started as ``python -m ...
+CONFIG.json`` with INACCEL set, because the client reads it once, when it is imported.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class System:
         output_bytes: Per frame.
         batch: Most frames of a request.
         in_flight: Requests under way at once.
+        weights: Arrays that every request brings behind its output.
     """
 
     def __init__(
@@ -47,11 +48,14 @@ class System:
         output_bytes: int,
         batch: int,
         in_flight: int,
+        weights: list[NDArray[np.int8]],
     ) -> None:
         self._accelerator = accelerator
         self._frames = frames
         self._output_bytes = output_bytes
         self._batch = batch
+        with coral.allocator:
+            self._weights = [np.array(array) for array in weights]
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.failure: BaseException | None = None
         self._workers = [
@@ -118,7 +122,10 @@ class System:
         # which another thread may reuse before the client has read it.
         number = np.array([count], np.uint32)
         request = coral.request(self._accelerator)
-        request.arg(inputs[:count]).arg(outputs[:count]).arg(number)
+        request.arg(inputs[:count]).arg(outputs[:count])
+        for array in self._weights:
+            request.arg(array)
+        request.arg(number)
         coral.submit(request).result()
 
 
@@ -144,7 +151,12 @@ def main() -> None:
     config = json.loads(Path(sys.argv[1]).read_text())
     frames = np.load(config["frames"], allow_pickle=False)
     system = System(
-        config["accelerator"], frames, config["output_bytes"], config["batch"], config["in_flight"]
+        config["accelerator"],
+        frames,
+        config["output_bytes"],
+        config["batch"],
+        config["in_flight"],
+        [np.load(path, allow_pickle=False) for path in config["weights"]],
     )
     library = loadgen.ConstructQSL(
         len(frames), len(frames), lambda indices: None, lambda indices: None

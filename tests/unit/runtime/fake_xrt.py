@@ -97,6 +97,7 @@ class Kernel:
     wire: bytes = b""
     next_state: State = State.ERT_CMD_STATE_COMPLETED
     starts: list[tuple[str, int]] = []  # noqa: RUF012 - the tests read it
+    contents: list[tuple[str, bytes]] = []  # noqa: RUF012 - of the buffers at the start
 
     def __init__(self, device: Device, uuid: str, name: str, mode: int) -> None:
         assert device.loaded is not None
@@ -111,6 +112,7 @@ class Kernel:
         assert isinstance(buffer, Buffer)
         assert isinstance(frames, int)
         Kernel.starts.append((self.name, frames))
+        Kernel.contents.append((self.name, bytes(buffer.board)))
         return Run(self.name, buffer)
 
 
@@ -129,7 +131,8 @@ class Run:
             Run.waiting.clear()
 
     def take(self, content: bytes) -> None:
-        self._buffer.board[:] = bytes((value + 1) % 256 for value in content)
+        room = self._buffer.board
+        room[:] = bytes((value + 1) % 256 for value in content[: len(room)])
         self._done = Kernel.next_state
 
     def state(self) -> State:
@@ -144,6 +147,7 @@ class Run:
 
 def pyxrt(devices: int = 2) -> SimpleNamespace:
     Kernel.starts.clear()
+    Kernel.contents.clear()
     Run.waiting.clear()
     Kernel.next_state = State.ERT_CMD_STATE_COMPLETED
     return SimpleNamespace(

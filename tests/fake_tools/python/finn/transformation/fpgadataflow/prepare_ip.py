@@ -1,6 +1,18 @@
+from qonnx.core.datatype import DataType
 from qonnx.custom_op.registry import getCustomOp
 
 from finn.fake import Logged
+
+
+def _check_external(model, node):
+    """FINN reads the values of weights that come from outside, to see how products are packed."""
+    stated = {a.name: a.s.decode() for a in node.attribute if a.type == a.STRING}
+    if stated.get("mem_mode") != "external":
+        return
+    values = model.get_initializer(node.input[1])
+    assert values is not None, f"{node.name} lacks weights"
+    least = DataType[stated["weightDataType"]].min()
+    assert values.min() == least, f"{node.name} would be packed for narrow weights"
 
 
 class PrepareIP(Logged):
@@ -19,6 +31,7 @@ class PrepareIP(Logged):
         assert all(names), "a node without a name"
         assert len(set(names)) == len(names), "node names are not unique"
         for node in model.graph.node:
+            _check_external(model, node)
             assert node.op_type.endswith(("_hls", "_rtl")), f"{node.name} is not specialised"
             op = getCustomOp(node)
             for name, (_, required, *_) in op.get_nodeattr_types().items():
