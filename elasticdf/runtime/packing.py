@@ -118,13 +118,14 @@ def _checked_type(port: Port) -> DataType:
 def _check_range(values: NDArray[Any], datatype: DataType, port: Port) -> None:
     if not values.size or (values.dtype == np.uint8 and datatype.name == "UINT8"):
         return
-    low, high = values.min(), values.max()
+    too_low = values.dtype.kind != "u" and bool(values.min() < datatype.minimum)
+    high = values.max()
     whole = values.dtype.kind in "iub" or bool(np.all(values == np.rint(values)))
     gap = datatype.name == "BIPOLAR" and bool(np.any(values == 0))
-    if not whole or gap or low < datatype.minimum or high > datatype.maximum:
+    if not whole or gap or too_low or high > datatype.maximum:
         raise UserError(
-            f"stream {port.tensor}: values from {low} to {high} are not all of type {datatype}; "
-            "give the accelerator what its input type can hold"
+            f"stream {port.tensor}: values from {values.min()} to {high} are not all of type "
+            f"{datatype}; give the accelerator what its input type can hold"
         )
 
 
@@ -137,10 +138,12 @@ def _as_bytes(values: NDArray[Any], frames: int) -> Bytes:
 
 
 def _codes(values: NDArray[Any], datatype: DataType) -> NDArray[Any]:
-    """Return the bit patterns of the values as unsigned numbers."""
+    """Return the bit patterns of the values, which the type can hold, as unsigned numbers."""
     if datatype.name == "BIPOLAR":
         positive: NDArray[Any] = values > 0
         return positive.astype(np.uint8)
+    if values.dtype == np.uint8:
+        return values
     if datatype.bits < 8:
         return values.astype(np.int8).view(np.uint8) & np.uint8((1 << datatype.bits) - 1)
     return values.astype(np.int64).view(np.uint64) & np.uint64((1 << datatype.bits) - 1)

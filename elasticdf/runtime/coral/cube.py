@@ -12,9 +12,8 @@ import re
 import stat
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +48,10 @@ class Cube:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         os.close(self.descriptor)
 
     def read(self, offset: int, target: NDArray[np.uint8]) -> None:
@@ -58,12 +61,14 @@ class Cube:
             UserError: The array is shorter, or cannot be read.
         """
         view = target.data.cast("B")
-        with self._told("read"):
+        try:
             while view:
                 count = os.preadv(self.descriptor, [view], offset)
                 if count == 0:
                     raise UserError("an array became shorter while the request ran")
                 view, offset = view[count:], offset + count
+        except OSError as error:
+            raise self._refused("read", error) from error
 
     def write(self, offset: int, source: NDArray[np.uint8]) -> None:
         """Copy the source into the array.
@@ -72,23 +77,21 @@ class Cube:
             UserError: The array is shorter than it was, or cannot be written.
         """
         view = source.data.cast("B")
-        with self._told("written"):
+        try:
             if os.fstat(self.descriptor).st_size < offset + source.size:
                 raise UserError("an array became shorter while the request ran")
             while view:
                 count = os.pwrite(self.descriptor, view, offset)
                 view, offset = view[count:], offset + count
-
-    @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
-        """Say which array it is that the system refuses."""
-        try:
-            yield
         except OSError as error:
-            raise UserError(
-                f"array {self.identity[1]} of client {self.identity[0]} cannot be {what}: "
-                f"{error.strerror}; see that the folder shm has room"
-            ) from error
+            raise self._refused("written", error) from error
+
+    def _refused(self, what: str, error: OSError) -> UserError:
+        """Say which array it is that the system refuses."""
+        return UserError(
+            f"array {self.identity[1]} of client {self.identity[0]} cannot be {what}: "
+            f"{error.strerror}; see that the folder shm has room"
+        )
 
 
 class CubeFolder:
@@ -129,9 +132,10 @@ class CubeFolder:
         with self._lock:
             known = self._clients.get(client)
             if known is not None:
-                with suppress(OSError):  # another folder may have the name by now
+                try:
                     return os.open(array, _ARRAY_FLAGS, dir_fd=known)
-                os.close(self._clients.pop(client))
+                except OSError:  # another folder may have the name by now
+                    os.close(self._clients.pop(client))
             folder = os.open(client, _FOLDER_FLAGS, dir_fd=self._folder)
             self._clients[client] = folder
             if len(self._clients) > _MOST_CLIENTS:
@@ -144,6 +148,7 @@ class CubeFolder:
             os.close(folder)
 
 
+@lru_cache(maxsize=4096)
 def _name(text: str, what: str) -> str:
     name = text[:NAME_CHARACTERS]  # what follows in the client's fixed field is not its name
     if _NAME.fullmatch(name) is None:

@@ -155,7 +155,9 @@ class Gatherer:
             job.reply.flush()
 
     def _compute(self, batch: Sequence[Job], stack: ExitStack) -> None:
-        cubes = {id(job): self._open(job, stack) for job in batch}
+        opened: list[Cube] = []
+        stack.callback(_close_all, opened)
+        cubes = {id(job): self._open(job, opened) for job in batch}
         ready = [job for job in batch if job.error is None]
         frames = sum(job.frames for job in ready)
         if not frames:
@@ -178,13 +180,14 @@ class Gatherer:
                     self._exchange(job, cube.write, job.arrays[at].offset, part)
                     self._context.writes.written(cube.identity)
 
-    def _open(self, job: Job, stack: ExitStack) -> dict[int, Cube]:
+    def _open(self, job: Job, opened: list[Cube]) -> dict[int, Cube]:
+        """Open a job's arrays and list them as opened; one that cannot be is the job's error."""
         cubes: dict[int, Cube] = {}
         try:
             for at, given in job.arrays.items():
                 size = job.frames * self._sizes[at]
-                cube = self._context.cubes.open(job.client, given.id, given.offset, size)
-                cubes[at] = stack.enter_context(cube)
+                cubes[at] = self._context.cubes.open(job.client, given.id, given.offset, size)
+                opened.append(cubes[at])
         except ElasticDFError as error:
             job.error = error
         return cubes
@@ -227,3 +230,8 @@ class Gatherer:
         for thread in self._threads:
             thread.join(_STOP_SECONDS)  # a run that hangs ends with its boards
         self._pool.clear()
+
+
+def _close_all(cubes: Iterable[Cube]) -> None:
+    for cube in cubes:
+        cube.close()

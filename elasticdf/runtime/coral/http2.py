@@ -225,6 +225,9 @@ class Connection:
         if self._block is not None and (kind != _Kind.CONTINUATION or stream != self._block[0]):
             raise ProtocolError("a header block is interrupted")
         match kind:
+            case _Kind.WINDOW_UPDATE:  # every second frame of a busy client
+                if stream == 0:
+                    self._open(int.from_bytes(content, "big") & _WINDOW)
             case _Kind.DATA:
                 self._take_data(stream, flags, content)
                 self._complete(stream, flags, calls)
@@ -248,8 +251,6 @@ class Connection:
             self._take_settings(content)
         elif kind == _Kind.PING and not flags & _ACK:
             self._out.append(_frame(_Kind.PING, _ACK, 0, content))
-        elif kind == _Kind.WINDOW_UPDATE and stream == 0:
-            self._open(int.from_bytes(content, "big") & _WINDOW)
 
     def _take_headers(self, flags: int, calls: list[Call]) -> None:
         """Open a stream once its header block is whole."""

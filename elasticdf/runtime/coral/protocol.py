@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Field
@@ -138,6 +139,7 @@ def _argument(item: Any) -> RequestArgument:
     )
 
 
+@lru_cache(maxsize=4096)
 def _text(value: bytes) -> str:
     """Return text; the client may leave bytes after its end."""
     return value.partition(b"\0")[0].decode("utf-8", "replace")

@@ -76,28 +76,31 @@ def _plain_type(text: str) -> str:
     return text.removeprefix("unsigned ").removeprefix("u")
 
 
+def _where(name: str, position: int, described: Argument) -> str:
+    return f"{name}, argument {position} ({described.name or described.type})"
+
+
 def _scalar(name: str, position: int, described: Argument, given: RequestArgument) -> int:
-    where = f"{name}, argument {position} ({described.name or described.type})"
     size = _SCALAR_BYTES.get(_plain_type(described.type))
     if not isinstance(given, ScalarArgument):
+        where = _where(name, position, described)
         raise UserError(f"{where} is the scalar {described.type}, an array or nothing came")
     if size is not None and len(given.value) != size:
         raise UserError(
-            f"{where} is {described.type}, {size} bytes; {len(given.value)} bytes came, "
-            "pass a NumPy scalar of that type"
+            f"{_where(name, position, described)} is {described.type}, {size} bytes; "
+            f"{len(given.value)} bytes came, pass a NumPy scalar of that type"
         )
     return int.from_bytes(given.value[:8], "little")
 
 
 def _array(name: str, position: int, described: Argument, given: RequestArgument) -> ArrayArgument:
-    where = f"{name}, argument {position} ({described.name or described.type})"
     if isinstance(given, ScalarArgument):
         raise UserError(
-            f"{where} is an array in shared memory, {len(given.value)} bytes of plain memory came; "
-            "allocate it under inaccel.allocator"
+            f"{_where(name, position, described)} is an array in shared memory, "
+            f"{len(given.value)} bytes of plain memory came; allocate it under inaccel.allocator"
         )
     if given is None:
-        raise UserError(f"{where} is missing")
+        raise UserError(f"{_where(name, position, described)} is missing")
     return given
 
 

@@ -27,6 +27,8 @@ _SEGMENTS = (128, 64)
 _MOST_BYTES = 65_000
 _RECEIVE_BYTES = 1 << 16
 _SOCKET_BUFFER_BYTES = 8 << 20
+_ANCILLARY_BYTES = socket.CMSG_SPACE(4)
+"""For the size of the packets that came together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,7 @@ class Cable:
         self._socket.bind(("127.0.0.1", 0))
         with suppress(OSError):  # an older kernel hands packets over one by one
             self._socket.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
+        self._arrived = memoryview(bytearray(_RECEIVE_BYTES))
         self._peers: tuple[int, ...] = ()
         self._learned: dict[bytes, int] = {}
         self._sending = threading.Lock()
@@ -173,12 +176,12 @@ class Cable:
     def receive(self) -> tuple[memoryview, int] | None:
         """Wait for packets; return them one after the other and the size of each but the last.
 
-        None once the cable is closed.
+        None once the cable is closed. Only one thread may receive.
         """
+        buffer = self._arrived
         while not self._closed:
-            buffer = bytearray(_RECEIVE_BYTES)
             try:
-                count, extra, _, sender = self._socket.recvmsg_into([buffer], socket.CMSG_SPACE(4))
+                count, extra, _, sender = self._socket.recvmsg_into([buffer], _ANCILLARY_BYTES)
             except OSError:
                 continue
             if self._faults.down or count < WIRE_HEADER.size or sender[1] not in self._peers:
@@ -189,7 +192,7 @@ class Cable:
                 for level, kind, data in extra
                 if level == socket.IPPROTO_UDP and kind == _UDP_GRO
             ]
-            return memoryview(buffer)[:count], sizes[0] if sizes else count
+            return memoryview(bytes(buffer[:count])), sizes[0] if sizes else count
         return None
 
     def close(self) -> None:

@@ -51,10 +51,10 @@ def _sealed(words: Words) -> Words:
 
 
 _ALL = np.arange(FRAME_MODULUS, dtype=np.uint64)
-_FRAMES = _sealed(_ALL << np.uint64(24))
-_POSITIONS = _sealed(_ALL << np.uint64(40))
+_FRAMES = np.tile(_sealed(_ALL << np.uint64(24)), 2)
+_POSITIONS = np.tile(_sealed(_ALL << np.uint64(40)), 2)
 """What a frame number and a position add to a word, its check included: the check of a sum (xor) is
-the sum of the checks."""
+the sum of the checks. Each is held twice, so that what follows a number is one slice."""
 
 
 @cache
@@ -132,22 +132,27 @@ class FrameCut:
         if before:
             body = out[:, : before * full].reshape(len(data), before, full)
             body[..., : WIRE_HEADER.size] = head
-            body[..., WIRE_HEADER.size : DATA_START] = _octets(words[:, :-1])
+            body[..., WIRE_HEADER.size : DATA_START].view("<u8")[..., 0] = words[:, :-1]
             body[..., DATA_START:] = data[:, : before * MAX_DATA_BYTES].reshape(
                 len(data), before, MAX_DATA_BYTES
             )
         tail = out[:, before * full :]
         tail[:, : WIRE_HEADER.size] = head
-        tail[:, WIRE_HEADER.size : DATA_START] = _octets(words[:, -1])
+        tail[:, WIRE_HEADER.size : DATA_START].view("<u8")[:, 0] = words[:, -1]
         tail[:, DATA_START : DATA_START + self.last_length] = data[:, before * MAX_DATA_BYTES :]
         return out
 
     def words(self, frames: int, frame: int, position: int) -> Words:
         """Return the headers of frames, shape (frames, packets); arguments as for `build`."""
-        numbers = np.arange(frame, frame + frames) & 0xFFFF
-        starts = position + np.arange(frames)[:, None] * self.beats
-        places = (starts + np.arange(self.packets) * FULL_BEATS) & 0xFFFF
-        words: Words = self._fixed_words ^ _FRAMES[numbers][:, None] ^ _POSITIONS[places]
+        first, start = frame % FRAME_MODULUS, position % POSITION_MODULUS
+        length = frames * self.beats
+        if self.packets == 1 and length <= POSITION_MODULUS:
+            places = _POSITIONS[start : start + length : self.beats]
+            return (places ^ _FRAMES[first : first + frames] ^ self._fixed_words)[:, None]
+        starts = start + np.arange(frames)[:, None] * self.beats
+        places = _POSITIONS[(starts + np.arange(self.packets) * FULL_BEATS) % POSITION_MODULUS]
+        numbers = _FRAMES[(first + np.arange(frames)) % FRAME_MODULUS]
+        words: Words = places ^ numbers[:, None] ^ self._fixed_words
         return words
 
     @cached_property
@@ -158,11 +163,6 @@ class FrameCut:
         words[0] ^= _fixed(_FIRST) ^ _fixed(0)
         words[-1] ^= _fixed(_LAST) ^ _fixed(0)
         return np.array(words, np.uint64)
-
-
-def _octets(words: Words) -> NDArray[np.uint8]:
-    little = np.ascontiguousarray(words.astype("<u8"))
-    return little.view(np.uint8).reshape(*words.shape, HEADER_BYTES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

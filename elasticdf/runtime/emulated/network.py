@@ -23,8 +23,8 @@ RECEIVE_BUFFER_BYTES = 48 << 10
 """Behind the MAC: 512 beats of FIFO and 256 beats of packet store."""
 
 
-_View: TypeAlias = tuple[tuple[SocketRow, ...], int, int, dict[int, bytes | None]]
-"""Socket table, IP, MAC, and the wire headers of rows made from them."""
+_View: TypeAlias = tuple[tuple[SocketRow, ...], int, int, dict[int, bytes | None], dict[bytes, int]]
+"""Socket table, IP, MAC, and what follows: the wire headers of rows, the rows of wire headers."""
 
 
 class NetworkPort:
@@ -60,7 +60,7 @@ class NetworkPort:
         return prefixes[row]
 
     def _make_prefix(self, row: int) -> bytes | None:
-        rows, ip, mac, _ = self._registers()
+        rows, ip, mac, *_ = self._registers()
         entry = rows[row]
         target = self.layer.resolve(entry.their_ip) if entry.valid else None
         if target is None:
@@ -129,13 +129,17 @@ class NetworkPort:
 
     def _row_of(self, packet: memoryview) -> int | None:
         """Return the lowest row that matches; ``valid`` is not looked at on receive."""
-        to_mac, _, to_ip, from_ip, to_port, from_port = WIRE_HEADER.unpack_from(packet)
-        rows, ip, mac, _ = self._registers()
+        rows, ip, mac, _, known = self._registers()
+        header = bytes(packet[: WIRE_HEADER.size])
+        if header in known:
+            return known[header]
+        to_mac, _, to_ip, from_ip, to_port, from_port = WIRE_HEADER.unpack(header)
         if to_mac != mac.to_bytes(6, "big") or to_ip != ip:
             return None
         wanted = (from_ip, from_port, to_port)
         for number, row in enumerate(rows):
             if (row.their_ip, row.their_port, row.my_port) == wanted:
+                known[header] = number
                 return number
         return None
 
@@ -144,7 +148,8 @@ class NetworkPort:
         changes = self.layer.file.changes
         known = self._view
         if known is None or known[0] != changes:
-            view = (self.layer.rows(), self.layer.ip, self.layer.mac, dict[int, bytes | None]())
+            layer = self.layer
+            view: _View = (layer.rows(), layer.ip, layer.mac, {}, {})
             self._view = known = (changes, view)
         return known[1]
 

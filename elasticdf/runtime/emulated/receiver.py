@@ -151,7 +151,7 @@ class Receiver:
         if rows.shape[1] < DATA_START:
             self.counters.damaged += len(rows)
             return False
-        words = np.ascontiguousarray(rows[:, WIRE_HEADER.size : DATA_START]).view("<u8")[:, 0]
+        words = rows[:, WIRE_HEADER.size : DATA_START].view("<u8")[:, 0]
         self.counters.packets += len(rows)
         if self._is_plain(words, rows.shape[1]):
             self._deliver(rows[:, DATA_START : DATA_START + self._size])
