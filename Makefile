@@ -12,7 +12,7 @@ SOURCES := elasticdf partitioner codegen models tests bench
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-slow check fmt golden bench pictures docs lock clean
+.PHONY: help setup demo test test-slow test-campaign check fmt golden bench pictures docs lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -31,11 +31,14 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup  ## MobileNetV1 -> 2 x U280 -> build project -> emulated binaries -> artifact -> run, bit-exact
 	$(BIN)/elasticdf demo --output $(DEMO)
 
-test: setup  ## Run the tests (the long proofs are left to test-slow)
-	$(BIN)/python -m pytest -q -rs -m "not slow"
+test: setup  ## Run the tests (longer proofs are left to test-slow and test-campaign)
+	$(BIN)/python -m pytest -q -rs -m "not slow and not campaign"
 
-test-slow: setup  ## Run the long proofs
+test-slow: setup  ## Run the proofs that take minutes
 	$(BIN)/python -m pytest -q -rs -m slow
+
+test-campaign: setup  ## Run the proofs that take tens of minutes or a quick, idle machine
+	$(BIN)/python -m pytest -q -rs -m campaign
 
 check: setup  ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check $(SOURCES)

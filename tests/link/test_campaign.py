@@ -11,7 +11,7 @@ from tests.link.bench_runner import VERILATOR, Configuration, build, judge, run
 
 FRAMES = 10_000
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.campaign,
     pytest.mark.skipif(VERILATOR is None, reason="needs Verilator: apt-get install verilator"),
 ]
 

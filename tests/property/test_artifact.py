@@ -221,7 +221,7 @@ def test_tables_come_back(
     assert sections.ip_layout(sections.pack_ip_layout(units), "x") == units
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_long_campaign() -> None:
     """Plain random mutation without bookkeeping: many more cases per second."""
     chance = random.Random(time.time_ns())

@@ -205,7 +205,7 @@ SLOW = ("more copies than kernels", "more streams than sockets", "a cable too sl
 
 
 @pytest.mark.parametrize(
-    "case", [pytest.param(case, marks=[pytest.mark.slow] * (case in SLOW)) for case in CASES]
+    "case", [pytest.param(case, marks=[pytest.mark.campaign] * (case in SLOW)) for case in CASES]
 )
 def test_every_limit_of_a_conflict_is_needed_and_every_remedy_works(case: str) -> None:
     changes, expected, remedy = CASES[case]

@@ -34,7 +34,7 @@ def test_an_instance_is_closed(name: str, cost: int) -> None:
 
 
 @needs_shared
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     ("name", "cost", "gap", "seconds"),
     [

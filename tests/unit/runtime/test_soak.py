@@ -99,7 +99,7 @@ def soak(folder: Path, seconds: float, seed: int) -> Soak:
     return Soak(killed=killed, answers=answers, first=first, last=last, left=left)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.timeout(1200)
 def test_eight_clients_with_random_kills(tmp_path: Path) -> None:
     """A minute; ELASTICDF_SOAK_SECONDS=600 makes it the ten minutes of the documentation."""
