@@ -14,6 +14,7 @@ from elasticdf.records import decode, encode, expect_table
 from elasticdf.report.limits import advice, binding
 from elasticdf.report.loads import Fullness, LayerLoad, die_fullness, layer_loads
 from elasticdf.simulation import Span
+from partitioner.fifos import FIFOS, Fifo
 from partitioner.plan import Plan
 
 SCHEMA = "elasticdf.report/1"
@@ -49,29 +50,6 @@ class StreamBuffer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SizedFifo:
-    """A FIFO that was sized, an entry of ``fifos`` in ``plan.json``.
-
-    Attributes:
-        replica: Copy it belongs to.
-        stream: Tensor it carries.
-        layer: Whose kernel holds it.
-        board: Of that layer.
-        die: Of that layer.
-        depth: Transfers.
-        bits: Of a transfer.
-    """
-
-    replica: int
-    stream: str
-    layer: str
-    board: int
-    die: str
-    depth: int
-    bits: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanReport:
     """Everything the page shows.
 
@@ -103,7 +81,7 @@ class PlanReport:
     timeline: tuple[LayerTime, ...] = ()
     timeline_copy: int = 0
     timeline_note: str = ""
-    fifos: tuple[SizedFifo, ...] = ()
+    fifos: tuple[Fifo, ...] = ()
     buffers: tuple[StreamBuffer, ...] = ()
     provenance: tuple[tuple[str, str], ...] = ()
 
@@ -148,18 +126,16 @@ def of_plan(
     )
 
 
-def _fifos(plan: Plan) -> tuple[SizedFifo, ...]:
-    entries = plan.extra.get("fifos", ())
+def _fifos(plan: Plan) -> tuple[Fifo, ...]:
+    entries = plan.extra.get(FIFOS, ())
     if not isinstance(entries, list | tuple):
         raise UserError(f"plan.json: key 'fifos' is {entries!r:.60}, a list is needed")
     return tuple(_fifo(entry, f"plan.json, fifos[{i}]") for i, entry in enumerate(entries))
 
 
-def _fifo(entry: Any, where: str) -> SizedFifo:
+def _fifo(entry: Any, where: str) -> Fifo:
     table = expect_table(entry, where)
-    return decode(
-        SizedFifo, {name: table[name] for name in SizedFifo.__slots__ if name in table}, where
-    )
+    return decode(Fifo, {name: table[name] for name in Fifo.__slots__ if name in table}, where)
 
 
 def with_timeline(
