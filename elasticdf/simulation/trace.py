@@ -13,8 +13,8 @@ from typing import Any
 
 from elasticdf.simulation.result import SimulationResult
 
-_FRAMES, _WAITS, _LINKS = range(3)
-"""The groups, numbered as the format's processes."""
+_FRAMES, _WAITS, _LINKS = range(1, 4)
+"""The groups, numbered as the format's processes; viewers take 0 for the idle one, so do rows."""
 
 
 def trace_document(result: SimulationResult) -> dict[str, Any]:
@@ -27,7 +27,8 @@ def trace_document(result: SimulationResult) -> dict[str, Any]:
 
 
 def _frames(result: SimulationResult) -> Iterator[dict[str, Any]]:
-    rows = {name: row for row, name in enumerate(dict.fromkeys(b.process for b in result.bars))}
+    names = dict.fromkeys(bar.process for bar in result.bars)
+    rows = {name: row for row, name in enumerate(names, start=1)}
     yield _named("process_name", _FRAMES, 0, result.network)
     for name, row in rows.items():
         yield _named("thread_name", _FRAMES, row, name)
@@ -67,7 +68,7 @@ def _bursts(result: SimulationResult) -> Iterator[dict[str, Any]]:
     if not result.links:
         return
     yield _named("process_name", _LINKS, 0, "links")
-    rows = {(link.name, link.tensor): row for row, link in enumerate(result.links)}
+    rows = {(link.name, link.tensor): row for row, link in enumerate(result.links, start=1)}
     for link, row in zip(result.links, rows.values(), strict=True):
         title = f"{link.name}: {link.tensor}, {link.load:.1%} of its time"
         yield _named("thread_name", _LINKS, row, title)
