@@ -7,6 +7,7 @@ their frames on to each other share one model. What leaves the last of them is t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import onnx
 
@@ -73,6 +74,18 @@ def join_models(models: Sequence[bytes]) -> bytes:
         del whole.graph.output[:]
         whole.graph.output.extend(graph.output)
     return bytes(whole.SerializeToString())
+
+
+def largest_frame(model: bytes) -> int:
+    """Return the values of a frame in the largest tensor of a model, as far as ONNX can tell.
+
+    Args:
+        model: Serialised ONNX; the first axis of every tensor counts frames.
+    """
+    graph = onnx.shape_inference.infer_shapes(onnx.load_from_string(model)).graph
+    tensors = (*graph.input, *graph.value_info, *graph.output)
+    shapes = (tensor.type.tensor_type.shape.dim[1:] for tensor in tensors)
+    return max(prod(int(axis.dim_value) for axis in shape) for shape in shapes)
 
 
 def _rename(graph: onnx.GraphProto, prefix: str, kept: set[str]) -> None:

@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 
 from elasticdf.artifact.deployment import Kernel, Port
 from elasticdf.errors import UserError
+from elasticdf.runtime.emulated.chains import largest_frame
 from elasticdf.runtime.emulated.frames import Chunk, ClosedError, FrameQueue
 from elasticdf.runtime.packing import frame_bytes, narrow_type, pack, unpack
 
 MOST_FRAMES_PER_CHUNK = 1024
-CHUNK_ELEMENTS = 1 << 18
-"""A chunk holds about so many values, so that boards overlap on large frames."""
+CHUNK_ELEMENTS = 1 << 20
+"""A chunk holds about so many values in every layer, so that boards overlap on large frames and
+what a layer leaves for the next stays in a cache."""
 
 
 class Sink(Protocol):
@@ -45,7 +47,10 @@ class Memory(Protocol):
 
 def chunk_frames(port: Port) -> int:
     """Return how many frames of a port make a chunk."""
-    elements = port.transfers * port.elements
+    return _frames_of(port.transfers * port.elements)
+
+
+def _frames_of(elements: int) -> int:
     return max(1, min(MOST_FRAMES_PER_CHUNK, CHUNK_ELEMENTS // elements))
 
 
@@ -67,6 +72,11 @@ class Segment:
         model: Serialised ONNX.
         threads: onnxruntime may use so many.
 
+    Attributes:
+        first: Where frames enter.
+        last: Where they leave.
+        step: Frames to compute at once at most.
+
     Raises:
         UserError: The model does not load, or its inputs and outputs are not the kernel's ports.
     """
@@ -85,6 +95,7 @@ class Segment:
                 "of the kernel and ends of its model; build the emulation binary again"
             )
         self._outputs = [port.tensor for port in self.last.outputs]
+        self.step = _frames_of(largest_frame(model))
 
     def compute(self, inputs: Mapping[str, Chunk]) -> tuple[Chunk, ...]:
         """Return the output frames by output port for input frames by tensor name."""
@@ -94,6 +105,8 @@ class Segment:
 
 class Relay:
     """A board that a stream only passes: no logic, what comes in goes out."""
+
+    step = MOST_FRAMES_PER_CHUNK
 
     def __init__(self, kernel: Kernel) -> None:
         self.first = self.last = kernel
@@ -126,7 +139,7 @@ def run_segment(
     """Compute for ever: frames from the input queues to the output sinks, in port order."""
     ports = segment.first.inputs
     while True:
-        frames = min(queue.ready() for queue in inputs)
+        frames = min(segment.step, *(queue.ready() for queue in inputs))
         feeds = {p.tensor: q.take(frames) for p, q in zip(ports, inputs, strict=True)}
         for sink, chunk in zip(outputs, segment.compute(feeds), strict=True):
             sink.put(chunk)
@@ -147,11 +160,12 @@ class InlineKernel:
 
     def put(self, chunk: Chunk) -> None:
         """Compute and pass the results on."""
-        for sink, out in zip(
-            self._outputs, self._segment.compute({self._tensor: chunk}), strict=True
-        ):
-            sink.put(out)
-        self.frames += len(chunk)
+        for start in range(0, len(chunk), self._segment.step):
+            part = chunk[start : start + self._segment.step]
+            results = self._segment.compute({self._tensor: part})
+            for sink, out in zip(self._outputs, results, strict=True):
+                sink.put(out)
+            self.frames += len(part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from elasticdf.artifact.deployment import Kernel, LocalStream
 from elasticdf.errors import UserError
-from elasticdf.runtime.emulated.chains import chains, join_models
+from elasticdf.runtime.emulated.chains import chains, join_models, largest_frame
 from tests.execution import run_model
 from tests.runtime_samples import Sample
 
@@ -52,6 +52,18 @@ def test_a_joined_model_computes_what_its_parts_do() -> None:
     assert joined["d"].dtype == d.dtype
     assert np.array_equal(joined["d"], d)
     onnx.checker.check_model(onnx.load_from_string(join_models(models)), full_check=True)
+
+
+def test_the_largest_tensor_of_a_frame_may_lie_inside() -> None:
+    wide = np.ones((4, 100), np.float32)
+    nodes = [
+        helper.make_node("MatMul", ["a", "wide"], ["inner"]),
+        helper.make_node("MatMul", ["inner", "narrow"], ["b"]),
+    ]
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["f", 4]) for n in "ab"]
+    held = [numpy_helper.from_array(wide, "wide"), numpy_helper.from_array(wide.T, "narrow")]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], held)
+    assert largest_frame(helper.make_model(graph).SerializeToString()) == 100
 
 
 def test_one_model_stays_as_it_is() -> None:
