@@ -7,15 +7,69 @@ some prices cannot be placed.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from partitioner.packing import Loads, option_amounts, weighted
 from partitioner.plan import CrossingKind
 from partitioner.problem import MeanLimit, Problem, Region, Vector, exact
 
 _ROUNDS = 200
+
+Amounts = NDArray[np.float64]
+"""Amounts along the last axis: one per resource of a problem, or one per row of a `Pool`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """Some regions of a problem poured into one, in rows: per resource, then per limit on a mean.
+
+    Means over resources pool only between regions of one capacity, so a mean is over the largest
+    capacities, and its limit the sum over the regions of what each could take.
+    """
+
+    problem: Problem
+    regions: tuple[int, ...]
+
+    def allowed(self, regions: tuple[int, ...] | None = None) -> Amounts:
+        """Return what some of the regions allow per row, by default all of them."""
+        places = self._places(regions)
+        means = [
+            sum(
+                float(exact(m.limit)) * len([r for r in m.resources if region.capacity[r]])
+                for region in places
+                for m in region.mean_limits
+                if m.resources == mean.resources
+            )
+            for mean in self._means()
+        ]
+        return np.array([*np.sum([region.allowed() for region in places], axis=0), *means], float)
+
+    def rows(self, amounts: Amounts) -> Amounts:
+        """Return amounts per row from amounts per resource, the last axis; inf stays inf."""
+        largest = np.max([region.capacity for region in self._places()], axis=0).astype(float)
+        found = [amounts]
+        for mean in self._means():
+            weights = np.zeros(len(largest))
+            present = [r for r in mean.resources if largest[r] > 0]
+            weights[present] = 1.0 / largest[present]
+            found.append(weighted(amounts, weights))
+        return np.concatenate(found, axis=-1)
+
+    def loads(self, room: Amounts) -> Loads:
+        """Return each option's share of some room per row, shape (items, options, rows)."""
+        parts = sorted({region.part for region in self._places()})
+        items = self.problem.items
+        amounts = np.concatenate([option_amounts(items, part) for part in parts], axis=1)
+        return _shares(self.rows(amounts), np.maximum(room, 0.0))
+
+    def _places(self, regions: tuple[int, ...] | None = None) -> list[Region]:
+        return [self.problem.regions[r] for r in (regions or self.regions)]
+
+    def _means(self) -> tuple[MeanLimit, ...]:
+        return self._places()[0].mean_limits
 
 
 def pooled_loads(
@@ -28,29 +82,11 @@ def pooled_loads(
         regions: Indices of the regions.
         taken: What ports and controllers take of them in any case.
 
-    Shape (items, options, rows). Means over resources pool only between regions of one capacity, so
-    the limit on a mean is relaxed to the sum over the regions of what each could take.
+    Shape (items, options, rows).
     """
-    places = [problem.regions[r] for r in (regions or problem.places)]
-    parts = sorted({region.part for region in places})
-    amounts = np.concatenate([option_amounts(problem.items, part) for part in parts], axis=1)
-    total = np.sum([region.allowed() for region in places], axis=0).astype(float)
-    gone = np.array(taken or (0,) * len(total), dtype=float)
-    rows = [_shares(amounts, np.maximum(total - gone, 0.0))]
-    for mean in places[0].mean_limits:
-        largest = np.max([region.capacity for region in places], axis=0).astype(float)
-        present = [r for r in mean.resources if largest[r] > 0]
-        weights = np.zeros(len(largest))
-        weights[present] = 1.0 / largest[present]
-        most = sum(
-            float(exact(m.limit)) * len([r for r in m.resources if region.capacity[r]])
-            for region in places
-            for m in region.mean_limits
-            if m.resources == mean.resources
-        )
-        left = max(0.0, most - float(gone @ weights))
-        rows.append(_shares(weighted(amounts, weights), np.array([left])))
-    return np.concatenate(rows, axis=2)
+    pool = Pool(problem=problem, regions=regions or problem.places)
+    gone = np.array(taken or (0,) * len(problem.resources), dtype=float)
+    return pool.loads(pool.allowed() - pool.rows(gone))
 
 
 def _shares(amounts: Loads, total: Loads) -> Loads:
@@ -107,20 +143,6 @@ def _rooms(region: Region) -> tuple[float, ...]:
     return (*region.allowed(), sum(means))
 
 
-def least_connection(problem: Problem) -> Vector:
-    """Return what the two ends of a connection between boards take at least, per resource."""
-    width = len(problem.resources)
-    nothing = (0,) * width
-    ends = [
-        tuple(map(sum, zip(end.charge or nothing, end.adapter or nothing, strict=True)))
-        for link in problem.links
-        if link.kind is not CrossingKind.DIE
-        for end in link.ends
-        if not problem.regions[end.region].is_hub
-    ]
-    return tuple(2 * min((end[r] for end in ends), default=0) for r in range(width))
-
-
 def smallest_share(loads: Loads, *, enough: float | None = None) -> float:
     """Return a lower bound on the share of all regions that one replica takes.
 
@@ -130,25 +152,31 @@ def smallest_share(loads: Loads, *, enough: float | None = None) -> float:
         loads: Shape (items, options, rows).
         enough: Stop as soon as the share is known to be on one side of this.
     """
+    return priced_share(loads, enough=enough)[0]
+
+
+def priced_share(loads: Loads, *, enough: float | None = None) -> tuple[float, Amounts]:
+    """Return `smallest_share` and the prices per row, 1 together, at which one replica costs it."""
     finite = np.where(np.isinf(loads), 1e6, loads)
     everyone = np.arange(len(finite))
     prices = np.full(finite.shape[2], 1.0 / finite.shape[2])
-    best, step = 0.0, 2.0
+    best, at, step = 0.0, prices, 2.0
     for _ in range(_ROUNDS):
         priced = finite @ prices
         choice = priced.argmin(axis=1)
-        best = max(best, float(priced[everyone, choice].sum()))
+        total = float(priced[everyone, choice].sum())
+        best, at = (total, prices) if total > best else (best, at)
         usage = finite[everyone, choice].sum(axis=0)
         if enough is not None and (best > enough or usage.max() <= enough):
             break
         prices = prices * np.exp(step * (usage - usage.max()) / max(usage.max(), 1e-12))
         prices = prices / prices.sum()
         step *= 0.98
-    return best
+    return best, at
 
 
-def boards_only(problem: Problem) -> Problem | None:
-    """Return the problem with the dies of each board poured into one region.
+def boards_only(problem: Problem, *, but: int | None = None) -> Problem | None:
+    """Return the problem with the dies of each board poured into one region, one board excepted.
 
     Whatever it refuses is impossible in the problem as well.
 
@@ -159,6 +187,10 @@ def boards_only(problem: Problem) -> Problem | None:
     image: dict[int, int] = {}
     for board in problem.boards:
         dies = problem.regions_of(board)
+        if board == but:
+            image.update({die: len(regions) + i for i, die in enumerate(dies)})
+            regions += [_moved(problem.regions[die], image) for die in dies]
+            continue
         image.update(dict.fromkeys(dies, len(regions)))
         poured = _poured(problem, dies, len(regions))
         if poured is None:
@@ -184,6 +216,10 @@ def boards_only(problem: Problem) -> Problem | None:
             for item in problem.items
         ),
     )
+
+
+def _moved(region: Region, image: dict[int, int]) -> Region:
+    return replace(region, memory=None if region.memory is None else image[region.memory])
 
 
 def _poured(problem: Problem, dies: tuple[int, ...], index: int) -> Region | None:

@@ -9,21 +9,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from math import inf
 
 from partitioner.clock import Clock
 from partitioner.limits import Row, limit_region
-from partitioner.matching import match
+from partitioner.matching import placed
 from partitioner.plan import CrossingKind
 from partitioner.problem import Link, Problem, Vector
-from partitioner.routes import RouteTable, assign_routes
 from partitioner.solution import Hop, Placement
 from partitioner.solver import Answer, Model, SolverOptions, Status
 from partitioner.verify import measure
 from partitioner.walks import Ground
 
 _MEGABIT = 1e6
+
+STRAIN_TOLERANCE = 1e-6
+"""Share by which limits may be exceeded without being so, for solvers count with fractions."""
 
 
 @dataclass(slots=True)
@@ -33,14 +36,17 @@ class Census:
     Attributes:
         problem: What is solved.
         charged: Whether crossings cost; without it any placement is as good as any other.
-        split: Whether copies may be split between the options and dies of a board, which leaves a
-            much smaller search; what is refused is impossible all the same.
+        split: Boards on which copies may be split between options and dies, which leaves a much
+            smaller search; what is refused is impossible all the same.
+        spare: Where it is given, limits on resources may be exceeded by a share of them, which is
+            made as small as can be, or until so much of them is left.
         model: Under construction, complete after creation.
     """
 
     problem: Problem
     charged: bool = False
-    split: bool = False
+    split: frozenset[int] = frozenset()
+    spare: float | None = None
     model: Model = field(init=False)
     _copies: dict[tuple[int, int, int], int] = field(default_factory=dict)
     _on_board: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -48,9 +54,13 @@ class Census:
     _used: dict[int, int] = field(default_factory=dict)
     _memory: dict[int, int] = field(default_factory=dict)
     _segments: dict[int, int] = field(default_factory=dict)
+    _strain: int | None = None
 
     def __post_init__(self) -> None:
         self.model = Model(f"counts of {self.problem.name}")
+        if self.spare is not None:
+            self._strain = self.model.continuous("strain", -1.0, 1.0)
+            self.model.charge({self._strain: 1.0})
         self._place_items()
         self._keep_whole()
         self._route_arcs()
@@ -62,13 +72,29 @@ class Census:
         self._respect_kernels(ports)
         self._break_symmetry()
 
-    def solve(self, options: SolverOptions, seconds: float, *, gap: float = 1.0) -> Answer:
+    def solve(
+        self,
+        options: SolverOptions,
+        seconds: float,
+        *,
+        gap: float = 1.0,
+        nodes: float = inf,
+    ) -> Answer:
         """Return an answer; what even fractions of copies refuse is told at once."""
         clock = Clock(seconds, options.meter, options.stop)
+        target, most = -inf, inf
+        if self.spare is not None:
+            target, most = -self.spare, STRAIN_TOLERANCE
         fractions = self.model.solve(options, seconds=seconds, relaxed=True)
+        if fractions.status is Status.OPTIMAL and fractions.objective > most:
+            return replace(fractions, status=Status.INFEASIBLE, values=None)
         if fractions.status is Status.INFEASIBLE:
             return fractions
-        return self.model.solve(options, seconds=clock.left(), gap=gap)
+        answer = self.model.solve(
+            options, seconds=clock.left(), gap=gap, nodes=nodes, target=target, enough=most
+        )
+        refused = answer.bound > most
+        return replace(answer, status=Status.INFEASIBLE, values=None) if refused else answer
 
     def _place_items(self) -> None:
         """Rows ``every``: every item is placed once per replica."""
@@ -78,14 +104,14 @@ class Census:
             for region in problem.allowed_regions(j):
                 for v, option in enumerate(item.options):
                     if option.fits_part(problem.regions[region].part):
-                        self._copies[j, region, v] = self._number(f"n[{j},{region},{v}]")
+                        self._copies[j, region, v] = self._number(region, f"n[{j},{region},{v}]")
                 row |= self._at(j, region)
             self.model.equal(f"every[{j}]", row, float(problem.replicas))
 
     def _keep_whole(self) -> None:
         """Rows ``whole``: split or not, a board holds a whole number of copies of every item."""
-        for j in range(len(self.problem.items)) if self.split else ():
-            for board in self.problem.boards:
+        for j in range(len(self.problem.items)):
+            for board in sorted(self.split):
                 row: Row = {}
                 for region in self.problem.regions_of(board):
                     row |= self._at(j, region)
@@ -93,11 +119,11 @@ class Census:
                 self._on_board[j, board] = whole
                 self.model.equal(f"whole[{j},{board}]", {**row, whole: -1.0}, 0.0)
 
-    def _number(self, name: str) -> int:
+    def _number(self, region: int, name: str) -> int:
         most = self.problem.replicas
-        return (
-            self.model.continuous(name, 0.0, most) if self.split else self.model.whole(name, most)
-        )
+        if self.problem.board_of(region) in self.split:
+            return self.model.continuous(name, 0.0, most)
+        return self.model.whole(name, most)
 
     def _at(self, item: int, region: int, sign: float = 1.0) -> Row:
         return {
@@ -202,7 +228,8 @@ class Census:
                 if amount:
                     amounts[region][r][index] += amount
         for region in self.problem.places:
-            limit_region(self.model, self.problem, region, [dict(row) for row in amounts[region]])
+            rows = [dict(row) for row in amounts[region]]
+            limit_region(self.model, self.problem, region, rows, strain=self._strain)
 
     def _charges(self) -> Iterator[tuple[int, int, Vector]]:
         """Yield (region, variable, resources each unit of it takes there)."""
@@ -337,28 +364,33 @@ class Census:
             values[index] = max(*copies, sum(values[i] * count for i, count in ports))
         self.model.start(values)
 
+    def join(self, board: int) -> None:
+        """Rows ``joined``: some network port of a board is built."""
+        ports = [
+            self._used[number]
+            for number, link in enumerate(self.problem.links)
+            if number in self._used
+            and any(self.problem.regions[region].board == board for region in link.regions)
+        ]
+        if ports:
+            self.model.at_most(f"joined[{board}]", dict.fromkeys(ports, -1.0), -1.0)
+
+    def counts(self, answer: Answer) -> dict[tuple[int, int, int], int]:
+        """Return the copies by item, region and option, where they are whole."""
+        if answer.values is None:
+            return {}
+        return {
+            key: copies
+            for key, index in self._copies.items()
+            if self.problem.board_of(key[1]) not in self.split
+            and (copies := round(answer.values[index]))
+        }
+
     def placement(self, answer: Answer) -> Placement | None:
         """Return a placement with these counts, None if copies or streams find no way."""
-        problem = self.problem
         if answer.values is None or self.split:
             return None
-        table = RouteTable(problem=problem)
-        size = len(problem.items)
-        regions = [0] * (problem.replicas * size)
-        options = [0] * (problem.replicas * size)
-        for j in range(size):
-            slots = [
-                (region, v)
-                for (item, region, v), index in self._copies.items()
-                if item == j
-                for _ in range(round(answer.values[index]))
-            ]
-            for replica, slot in enumerate(match(problem, table, regions, j, slots)):
-                regions[replica * size + j], options[replica * size + j] = slots[slot]
-        routes = assign_routes(table, regions, options)
-        if routes is None:
-            return None
-        return Placement(regions=tuple(regions), options=tuple(options), routes=routes)
+        return placed(self.problem, self.counts(answer))
 
 
 def _host_memory(problem: Problem, link: Link) -> int | None:

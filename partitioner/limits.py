@@ -10,6 +10,9 @@ from partitioner.solver import Model
 
 Row = dict[int, float]
 
+_FULL = 1000.0
+"""What a limit counts as in rows that may be strained: rows of equal scale are solved faster."""
+
 
 def limit_region(
     model: Model,
@@ -17,6 +20,7 @@ def limit_region(
     region: int,
     amounts: Sequence[Row],
     fixed: Sequence[float] = (),
+    strain: int | None = None,
 ) -> None:
     """Add the rows ``capacity`` per resource and ``mean`` per limit on a mean.
 
@@ -26,13 +30,14 @@ def limit_region(
         region: Its index.
         amounts: Per resource, what variables take of it.
         fixed: Per resource, what is taken in any case.
+        strain: Variable that says by which share of it every limit may be exceeded.
     """
     record = problem.regions[region]
     taken = fixed or [0.0] * len(amounts)
     for r, name in enumerate(problem.resources):
         if amounts[r]:
             most = record.allowed()[r] - taken[r]
-            model.at_most(f"capacity[{record.name},{name}]", amounts[r], most)
+            _limit(model, f"capacity[{record.name},{name}]", amounts[r], most, strain)
     for number, mean in enumerate(record.mean_limits):
         present = [r for r in mean.resources if record.capacity[r]]
         row: Row = defaultdict(float)
@@ -41,4 +46,12 @@ def limit_region(
                 row[index] += value / record.capacity[r]
         most_mean = mean.limit * len(present) - sum(taken[r] / record.capacity[r] for r in present)
         if row:
-            model.at_most(f"mean[{record.name},{number}]", dict(row), most_mean)
+            _limit(model, f"mean[{record.name},{number}]", dict(row), most_mean, strain)
+
+
+def _limit(model: Model, name: str, row: Row, most: float, strain: int | None) -> None:
+    if strain is None or most <= 0:
+        model.at_most(name, row, most)
+        return
+    scaled = {index: value / most * _FULL for index, value in row.items()}
+    model.at_most(name, {**scaled, strain: -_FULL}, _FULL)

@@ -6,17 +6,41 @@ possible; for chains that is the least possible for the given counts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from partitioner.problem import Problem
-from partitioner.routes import RouteTable
+from partitioner.routes import RouteTable, assign_routes
+from partitioner.solution import Placement
+
+Counts = Mapping[tuple[int, int, int], int]
+"""Copies by item, region and option."""
 
 _FAR = 1e6
 """A cost beyond that of any route: what may not be."""
 
 
-def match(
+def placed(problem: Problem, counts: Counts) -> Placement | None:
+    """Return a placement with these counts, None if copies or streams find no way."""
+    table = RouteTable(problem=problem)
+    size = len(problem.items)
+    regions = [0] * (problem.replicas * size)
+    options = [0] * (problem.replicas * size)
+    slots: list[list[tuple[int, int]]] = [[] for _ in problem.items]
+    for (item, region, option), copies in counts.items():
+        slots[item] += [(region, option)] * copies
+    for item, places in enumerate(slots):
+        for replica, slot in enumerate(_match(problem, table, regions, item, places)):
+            regions[replica * size + item], options[replica * size + item] = places[slot]
+    routes = assign_routes(table, regions, options)
+    if routes is None:
+        return None
+    return Placement(regions=tuple(regions), options=tuple(options), routes=routes)
+
+
+def _match(
     problem: Problem,
     table: RouteTable,
     regions: list[int],

@@ -68,8 +68,8 @@ def option_amounts(items: tuple[Item, ...], part: str) -> Loads:
 
 
 def weighted(amounts: Loads, weights: NDArray[np.float64]) -> Loads:
-    """Return the weighted sum over resources, shape (items, options, 1); inf stays inf."""
-    illegal: NDArray[np.bool_] = np.asarray(np.isinf(amounts).any(axis=2))[..., None]
+    """Return the weighted sum over resources, the last axis of length 1; inf stays inf."""
+    illegal: NDArray[np.bool_] = np.asarray(np.isinf(amounts).any(axis=-1))[..., None]
     total: Loads = (np.where(illegal, 0.0, amounts) @ weights)[..., None]
     return np.where(illegal, np.inf, total)
 

@@ -122,6 +122,9 @@ class Call:
     seconds: float
     relaxed: bool
     gap: float
+    nodes: float
+    target: float
+    enough: float
     meter: Meter | None
     stop: Stop | None
 
@@ -224,6 +227,9 @@ class Model:
         seconds: float | None = None,
         relaxed: bool = False,
         gap: float = 1e-6,
+        nodes: float = inf,
+        target: float = -inf,
+        enough: float = inf,
     ) -> Answer:
         """Return what the solver finds.
 
@@ -232,6 +238,9 @@ class Model:
             seconds: Time limit of this call; by default that of the options.
             relaxed: Whether integer variables may be fractional.
             gap: Relative distance to the bound at which to stop.
+            nodes: Nodes of the search tree after which to stop.
+            target: Objective at which HiGHS stops, whatever the bound.
+            enough: Bound above which HiGHS stops, whatever it has found.
         """
         limit = options.time_limit if seconds is None else seconds
         if limit <= 0:
@@ -241,6 +250,9 @@ class Model:
             seconds=limit,
             relaxed=relaxed,
             gap=gap,
+            nodes=nodes,
+            target=target,
+            enough=enough,
             meter=options.meter,
             stop=options.stop,
         )
@@ -350,6 +362,7 @@ def _solve_with_highs(model: Model, call: Call) -> Answer:
         timeLimit=call.wall_seconds,
         gapRel=call.gap,
         random_seed=call.seed,
+        objective_target=call.target,
         **look.subscription(),
     )
     problem.solve(solver)
@@ -380,9 +393,13 @@ class _Look:
         between_nodes = kind == highspy.cb.HighsCallbackType.kCallbackMipInterrupt
         self._spent += self._price if between_nodes else 0.0
         out = self._spent > self._call.seconds and self._call.meter is not None
-        counted = between_nodes and out
+        done = (
+            out
+            or told.mip_node_count >= self._call.nodes
+            or told.mip_dual_bound > self._call.enough
+        )
         stopped = self._call.stop is not None and self._call.stop.requested
-        answer.user_interrupt = counted or stopped
+        answer.user_interrupt = (between_nodes and done) or stopped
 
     def settle(self) -> None:
         """Put what was counted on the meter."""
@@ -393,6 +410,8 @@ class _Look:
 def _solve_with_cbc(model: Model, call: Call) -> Answer:
     problem, variables = model.to_pulp()
     node = _SECONDS_PER_NODE * model.coefficients
+    counted = inf if call.meter is None else 1 + call.seconds // node
+    nodes = min(call.nodes, counted)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "cbc.log"
         solver = pulp.PULP_CBC_CMD(
@@ -401,7 +420,7 @@ def _solve_with_cbc(model: Model, call: Call) -> Answer:
             timeLimit=call.wall_seconds,
             gapRel=call.gap,
             threads=1,
-            maxNodes=None if call.meter is None else 1 + int(call.seconds / node),
+            maxNodes=None if nodes == inf else int(nodes),
             options=[f"randomSeed {call.seed}", f"randomCbcSeed {call.seed}"],
             logPath=str(log),
         )

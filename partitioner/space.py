@@ -8,18 +8,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from math import floor
 
 from elasticdf.hardware.cluster import Cluster
 from partitioner import explain, lower, topology
 from partitioner.apart import Held, hold
-from partitioner.bounds import (
-    boards_only,
-    least_connection,
-    least_controller,
-    pooled_loads,
-    smallest_share,
-)
+from partitioner.boardwise import Copies, place_boardwise
 from partitioner.census import Census
 from partitioner.choices import Choices, ChoiceTable
 from partitioner.clock import Clock
@@ -27,14 +20,12 @@ from partitioner.explain import NOTHING, Loosened
 from partitioner.fill import construct
 from partitioner.formulation import Formulation
 from partitioner.plan import Mode
-from partitioner.problem import Problem, Vector
+from partitioner.problem import Problem
 from partitioner.request import Request
+from partitioner.room import MOST_REPLICAS, Room, room_of
 from partitioner.solution import Placement
 from partitioner.solver import Status
 from partitioner.verify import violations
-from partitioner.whole import copies_by_kernels
-
-_MOST_REPLICAS = 1024
 
 _SMALL_SIZE = 400
 """Items times options times regions up to which the general model is asked, always."""
@@ -59,6 +50,9 @@ _BOUND_SHARE = 0.25
 
 _EXAMINE_SECONDS = 15.0
 """Time for one such question."""
+
+_BOARDWISE_SHARE = 0.7
+"""Part of the time left in which boards are tried before dies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,24 +88,6 @@ class Examined:
     impossible: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
-    """How many replicas at most there is room for at a target.
-
-    Attributes:
-        whole: Per board, replicas that sit on it whole.
-        joined: On all boards together, if some replica spans boards.
-    """
-
-    whole: tuple[int, ...]
-    joined: int
-
-    @property
-    def most(self) -> int:
-        """Replicas there is room for in any way."""
-        return max(sum(self.whole), self.joined)
-
-
 @dataclass(slots=True, kw_only=True)
 class Space:
     """A request on one cluster: problems, bounds and placements at any interval.
@@ -132,6 +108,7 @@ class Space:
     clock: Clock
     without: Loosened = field(default_factory=dict)
     _rooms: dict[int, Room] = field(default_factory=dict)
+    _shares: dict[int, Copies] = field(default_factory=dict)
 
     @staticmethod
     def of(request: Request, cluster: Cluster, clock: Clock, without: Loosened = NOTHING) -> Space:
@@ -189,31 +166,17 @@ class Space:
         if target not in self._rooms:
             self.clock.charge(_SECONDS_PER_LAYER * len(self.request.graph.layers))
             interval = self.table.targets[target]
-            choices = self.table.at(interval)
+            choices, nothing = self.table.at(interval), (0,) * len(self.cluster.boards)
             self._rooms[target] = (
-                Room(whole=(0,) * len(self.cluster.boards), joined=0)
+                Room(whole=nothing, beside_port=nothing)
                 if choices is None
-                else self._pooled(self.problem(choices, interval, 1))
+                else room_of(
+                    self.problem(choices, interval, 1),
+                    spanning=self.request.mode is not Mode.DATA_PARALLEL,
+                    serving_apart=self.request.mode is Mode.TRANSPARENT,
+                )
             )
         return self._rooms[target]
-
-    def _pooled(self, problem: Problem) -> Room:
-        problem = replace(problem, replicas=_MOST_REPLICAS)
-        kernels = [copies_by_kernels(problem, (board,)) for board in problem.boards]
-        whole = tuple(
-            min(most, _replicas(problem, problem.regions_of(board)))
-            for board, most in zip(problem.boards, kernels, strict=True)
-        )
-        if len(problem.boards) == 1 or self.request.mode is Mode.DATA_PARALLEL:
-            return Room(whole=whole, joined=0)
-        transparent = self.request.mode is Mode.TRANSPARENT
-        return Room(
-            whole=whole,
-            joined=min(
-                _replicas(problem, problem.places, taken=least_connection(problem)),
-                sum(kernels) if transparent else copies_by_kernels(problem, problem.boards),
-            ),
-        )
 
     def place(self, target: int, replicas: int) -> Found | None:
         """Return a placement at that target or faster, None if none was found."""
@@ -240,7 +203,11 @@ class Space:
         problem = self.problem(choices, self.table.targets[target], replicas)
         room = self._room(target)
         apart = room.joined < replicas and len(problem.boards) > 1 and not _anchored(problem)
-        held = hold(problem, room.whole, self._hold) if apart else self._count(problem)
+        held = (
+            hold(problem, room.whole, self._hold)
+            if apart
+            else self._count(problem, room.must_join(replicas))
+        )
         if held.placement is None or violations(problem, held.placement):
             return Examined(impossible=held.most < replicas)
         return Examined(found=_found(choices, problem, held.placement))
@@ -260,28 +227,32 @@ class Space:
                 most = held.most
         return Held(most=most, placement=None, placed=0)
 
-    def _count(self, problem: Problem) -> Held:
-        """Return what models that count copies find and prove of a problem."""
+    def _count(self, problem: Problem, joined: tuple[int, ...] = ()) -> Held:
+        """Return what models that count copies find and prove of a problem.
+
+        Args:
+            problem: What to place.
+            joined: Boards that streams surely join to others.
+        """
         nothing = Held(most=problem.replicas, placement=None, placed=0)
         if problem.size > _CENSUS_SIZE * problem.replicas or self.clock.left() <= 0:
             return nothing
-        boards = boards_only(problem) if len(problem.boards) > 1 else None
-        kept: dict[tuple[int, int], int] = {}
-        if boards is not None:
-            census = Census(boards, split=True)
-            answer = census.solve(self.request.options, self._share())
-            if answer.status is Status.INFEASIBLE:
+        if len(problem.boards) > 1:
+            clock = self.clock.part(_BOARDWISE_SHARE)
+            known = self._shares.get(problem.replicas, {})
+            shared = place_boardwise(problem, joined, self.request.options, clock, known=known)
+            if shared.impossible:
                 return replace(nothing, most=problem.replicas - 1)
-            kept = census.boards(answer)
-        for copies in (kept, {}) if kept else ({},):
-            census = Census(problem)
-            census.keep_boards(copies)
-            answer = census.solve(self.request.options, self._share())
-            if answer.status is Status.INFEASIBLE and not copies:
-                return replace(nothing, most=problem.replicas - 1)
-            placement = census.placement(answer)
-            if placement is not None and not violations(problem, placement):
-                return replace(nothing, placement=placement, placed=problem.replicas)
+            if shared.placement is not None:
+                self._shares[problem.replicas] = shared.copies
+                return replace(nothing, placement=shared.placement, placed=problem.replicas)
+        census = Census(problem)
+        answer = census.solve(self.request.options, self._share())
+        if answer.status is Status.INFEASIBLE:
+            return replace(nothing, most=problem.replicas - 1)
+        placement = census.placement(answer)
+        if placement is not None and not violations(problem, placement):
+            return replace(nothing, placement=placement, placed=problem.replicas)
         return nothing
 
     def _share(self) -> float:
@@ -336,7 +307,7 @@ class Space:
             return range(asked, asked + 1)
         kernels = len(self.cluster.boards) * self.topology.compute_units // 3
         if "kernels" in self.without:
-            kernels = _MOST_REPLICAS
+            kernels = MOST_REPLICAS
         slowest = len(self.table.targets) - 1
         return range(1, max(1, min(kernels, self.most_replicas(slowest))) + 1)
 
@@ -372,11 +343,3 @@ def _found(choices: Choices, problem: Problem, placement: Placement) -> Found:
 
 def _anchored(problem: Problem) -> bool:
     return any(item.regions is not None for item in problem.items)
-
-
-def _replicas(problem: Problem, regions: tuple[int, ...], *, taken: Vector = ()) -> int:
-    """Return how many replicas at most fit into some regions poured into one."""
-    controller = least_controller(problem, regions)
-    every = tuple(a + b for a, b in zip(controller, taken or (0,) * len(controller), strict=True))
-    share = smallest_share(pooled_loads(problem, regions, taken=every))
-    return _MOST_REPLICAS if share <= 0 else min(_MOST_REPLICAS, floor(1 / share + 1e-9))

@@ -8,7 +8,7 @@ either placed or proven impossible. Refuses to wait for either beyond the time l
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from partitioner.space import Found, Space
@@ -167,22 +167,32 @@ class _Search:
             low, high = (low, middle) if placed else (middle + 1, high)
 
     def thoroughly(self) -> None:
-        """Place or refute, with a solver, whatever could still beat the best."""
-        unresolved: set[int] = set()
+        """Place or refute, with a solver, whatever could still beat the best.
+
+        The slowest interval that beats the best comes first, for what it refuses is settled at all
+        shorter ones. Where it is placed, the shorter ones are bisected.
+        """
+        begin: dict[int, int] = {}
         while self._thorough.clock.left() > 0:
-            hopeful = [n for n in self.order if n not in unresolved and self._hopeful(n)]
+            hopeful = [n for n in self.order if self._hopeful(n) and self._unsettled(n, begin)]
             if not hopeful:
                 return
             replicas = max(hopeful, key=lambda n: (self._bound(n), -n))
             high = self._slowest_better(replicas)
-            answer = self._thorough.examine(high, replicas)
+            low = max(begin.get(replicas, high), self.low[replicas])
+            probe = (low + high) // 2
+            answer = self._thorough.examine(probe, replicas)
             if answer.found is not None and self._offer(answer.found):
-                continue
-            if answer.impossible:
-                self.low[replicas] = high + 1
-                continue
-            unresolved.add(replicas)
-            self._refute(replicas, high)
+                begin.setdefault(replicas, 0)
+            elif answer.impossible:
+                self.low[replicas] = probe + 1
+            else:
+                if probe == high:
+                    self._refute(replicas, probe)
+                begin[replicas] = probe + 1
+
+    def _unsettled(self, replicas: int, begin: Mapping[int, int]) -> bool:
+        return begin.get(replicas, 0) <= self._slowest_better(replicas)
 
     def _refute(self, replicas: int, high: int) -> None:
         """Raise the first interval not ruled out, where that is proven quickly."""
