@@ -269,14 +269,17 @@ class _Verdict:
         )
 
     def error(self) -> ElasticDFError:
-        message = self.obvious()
         clock = self.space.clock
-        if message is None and not decide(self.space, clock.part(_PROOF_SHARE)).proven:
+        message = self.obvious() if clock.left() > 0 else None
+        if message is None and not self._proven(clock.part(_PROOF_SHARE)):
             return TimeLimitError(
                 f"no plan was found in {clock.spent():.0f} s, nor a proof that there is none; "
                 "raise --time-limit or give more room"
             )
         return self.infeasible(message)
+
+    def _proven(self, clock: Clock) -> bool:
+        return clock.left() > 0 and decide(self.space, clock).proven
 
     def infeasible(self, message: str | None) -> InfeasibleError:
         """Return the error with everything that can be said in the time left."""

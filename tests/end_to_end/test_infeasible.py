@@ -30,7 +30,7 @@ from tests.end_to_end.command_line import elasticdf
 def test_why_there_is_no_plan_is_said_and_written(
     tmp_path: Path, arguments: tuple[str, ...], conflict: list[str], remedy: str
 ) -> None:
-    request = ("partition", "zoo:tfc-w1a1", "--target", "2xu280", "--time-limit", "40")
+    request = ("partition", "zoo:tfc-w1a1", "--target", "2xu280", "--time-limit", "300")
     ran = elasticdf(*request, *arguments, "--json", "-o", tmp_path / "out")
     assert ran.code == 3
     document = json.loads(ran.out)
