@@ -78,3 +78,16 @@ def test_a_limit_on_counted_work_strikes_at_the_same_place(solver: str) -> None:
     assert first == second
     assert first.status is Status.FEASIBLE
     assert meters[0].read() == meters[1].read() >= 0.3
+
+
+def test_a_search_ends_where_it_was_told_to() -> None:
+    model, options = _knapsack(60), SolverOptions(time_limit=60)
+    good_enough = model.solve(options, target=-1100.0)
+    assert good_enough.status is Status.FEASIBLE
+    assert good_enough.objective <= -1100.0
+    hopeless = model.solve(options, enough=-1e6)
+    assert hopeless.status is not Status.OPTIMAL
+    assert -1e6 < hopeless.bound < 0
+    root = model.solve(options, nodes=1)
+    assert root.status is Status.FEASIBLE
+    assert root.bound < root.objective
