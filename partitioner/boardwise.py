@@ -22,13 +22,16 @@ from partitioner.solution import Placement
 from partitioner.solver import Answer, SolverOptions, Status
 from partitioner.verify import violations
 
-_ROUNDS = 4
-"""How often copies are shared out."""
+_ROUNDS = ((False, (1, 1, 1, 1)), (True, (1, 1, 1, 1)), (False, (1, 1, 1, 1)), (False, (inf,)))
+"""How often copies are shared out: whether all boards are to be joined, and nodes of the trees.
 
-_NODES = (1, 1, 1, 1, inf)
-"""Nodes of the search trees of the searches for one model."""
+Joining all is no necessity, but what is searched with ports for granted is found sooner.
+"""
 
-_SPARE = 0.002
+_PACKING = (1, 1, 1)
+"""Nodes of the search trees of the searches for what is on which die of a board."""
+
+_SPARE = 0.001
 """Share of its limits that is room enough on every board."""
 
 _ENDLESS = 1e3
@@ -82,15 +85,16 @@ def place_boardwise(
         if placement is not None:
             return Shared(placement=placement, copies=known)
     missing = dict.fromkeys(problem.boards, 0.0)
-    for _ in range(_ROUNDS):
-        census = _boards(problem, joined, missing)
+    for number, (all_joined, nodes) in enumerate(_ROUNDS):
+        census = _boards(problem, problem.boards if all_joined else joined, missing)
         if census is None:
             break
-        answer = _luckily(census, options, clock.part(_SHARE))
-        if answer.status is Status.INFEASIBLE:
-            return Shared(impossible=not any(missing.values()))
-        if answer.objective > STRAIN_TOLERANCE:
-            break
+        seeded = replace(options, seed=(options.seed + number * len(nodes)) % 2**31)
+        answer = _luckily(census, seeded, clock.part(_SHARE), nodes, -_SPARE)
+        if answer.status is Status.INFEASIBLE and not (all_joined or any(missing.values())):
+            return Shared(impossible=True)
+        if answer.values is None or answer.objective > STRAIN_TOLERANCE:
+            continue
         copies = census.boards(answer)
         placement, lacking = _within_boards(problem, copies, options, clock)
         if placement is not None:
@@ -99,17 +103,33 @@ def place_boardwise(
     return Shared()
 
 
-def _luckily(census: Census, options: SolverOptions, clock: Clock) -> Answer:
-    """Return the first answer that keeps all limits, or refuses them, in searches begun anew.
+def _luckily(
+    census: Census, options: SolverOptions, clock: Clock, nodes: tuple[float, ...], enough: float
+) -> Answer:
+    """Return the least strained answer, or a refusal, of searches begun anew with other seeds.
 
-    Whether a search keeps the limits is luck and seen early, so most are given up early.
+    How little strain a search finds is luck and seen early, so most are given up early.
+
+    Args:
+        census: What to solve.
+        options: Solver and first seed.
+        clock: Time left.
+        nodes: Of each search's tree at most.
+        enough: Strain at which to stop.
     """
-    for number, nodes in enumerate(_NODES):
+    best: Answer | None = None
+    for number, most in enumerate(nodes):
         seeded = replace(options, seed=(options.seed + number) % 2**31)
-        answer = census.solve(seeded, clock.left(), gap=_GAP, nodes=nodes)
-        if answer.status is Status.INFEASIBLE or answer.objective <= STRAIN_TOLERANCE:
+        answer = census.solve(seeded, clock.left(), gap=_GAP, nodes=most)
+        if best is None or answer.objective < best.objective:
+            best = answer
+        if answer.status is Status.INFEASIBLE:
+            return answer
+        if best.objective <= enough:
             break
-    return answer
+    if best is None:
+        raise InternalError("a model was to be solved by no search at all")
+    return best
 
 
 def _within_boards(
@@ -177,7 +197,7 @@ def _dies(
     alone = _scaled(alone, dict.fromkeys(others, _ENDLESS))  # what is there is settled
     census = Census(alone, split=others, spare=0.0)
     census.keep_boards(copies)
-    answer = _luckily(census, options, clock)
+    answer = _luckily(census, options, clock, _PACKING, STRAIN_TOLERANCE)
     dies = dict(zip(alone.regions_of(board), problem.regions_of(board), strict=True))
     counts = census.counts(answer)
     return answer, {(item, dies[r], v): n for (item, r, v), n in counts.items()}
