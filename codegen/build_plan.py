@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import tarfile
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from elasticdf.errors import InternalError, UserError
+from elasticdf.files import write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +89,6 @@ class BuildPlan:
                 entry.size = len(content)
                 archive.addfile(entry, io.BytesIO(content))
         return buffer.getvalue()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that readers see the old content or the new, never a part.
-
-    Raises:
-        OSError: The folder cannot be made or written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(content)
-            os.fchmod(handle.fileno(), 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _holds(path: Path, content: bytes) -> bool:

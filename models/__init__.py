@@ -7,8 +7,6 @@ networks show structure, cost and bit-exactness, not accuracy.
 from __future__ import annotations
 
 import difflib
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +18,7 @@ import onnx
 from numpy.typing import NDArray
 
 from elasticdf.errors import UserError
+from elasticdf.files import write_file
 from models.cnv import cnv
 from models.mlp import digits, keywords
 from models.mobilenet import mobilenet_v1
@@ -200,21 +199,4 @@ def export(name: str, path: str | Path, seed: int = 0) -> None:
     Raises:
         UserError: No network has that name, the seed is negative, or the file cannot be written.
     """
-    content = build(name, seed).SerializeToString(deterministic=True)
-    target = Path(path)
-    try:
-        with tempfile.NamedTemporaryFile(
-            dir=target.parent, prefix=f".{target.name}.", delete=False
-        ) as draft:
-            draft.write(content)
-        try:
-            os.chmod(draft.name, 0o644)
-            os.replace(draft.name, target)
-        except OSError:
-            os.unlink(draft.name)
-            raise
-    except OSError as error:
-        raise UserError(
-            f"cannot write {target}: {error.strerror}; choose a file in a folder that exists and "
-            "is writable"
-        ) from error
+    write_file(Path(path), build(name, seed).SerializeToString(deterministic=True))

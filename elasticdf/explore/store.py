@@ -81,12 +81,9 @@ class Store:
             "has_plan": answer.plan is not None,
         }
         folder = self.folder(point)
-        try:
-            if answer.plan is not None:
-                BuildPlan({PLAN: json_bytes(answer.plan)}).write(folder)
-            BuildPlan({_DONE: json_bytes(done)}).write(folder)
-        except OSError as error:
-            raise UserError(f"cannot write {folder}: {error.strerror}") from error
+        if answer.plan is not None:
+            BuildPlan({PLAN: json_bytes(answer.plan)}).write(folder)
+        BuildPlan({_DONE: json_bytes(done)}).write(folder)
 
 
 def _content(name: str) -> str | None:

@@ -20,7 +20,6 @@ from elasticdf.explore.result import Exploration, exploration, fullness_of, row_
 from elasticdf.explore.solve import Answer, Model, Settings
 from elasticdf.explore.store import Store
 from elasticdf.networks import load_network
-from elasticdf.report.page import write_page
 from elasticdf.rundir import json_bytes
 
 TABLE = "explore.json"
@@ -76,9 +75,7 @@ def explore(sweep: Sweep, told: Told) -> Exploration:
     if result.best is not None:
         best = found[sweep.points[result.best]]
         result = replace(result, fullness=fullness_of(best))
-    try:
-        BuildPlan({TABLE: json_bytes(result.to_json())}).write(sweep.output)
-    except OSError as error:
-        raise UserError(f"cannot write {sweep.output}: {error.strerror}") from error
-    write_page(page(result), sweep.output / PAGE)
+    BuildPlan({TABLE: json_bytes(result.to_json()), PAGE: page(result).encode()}).write(
+        sweep.output
+    )
     return result

@@ -5,15 +5,12 @@ Layout is in the templates; every text is escaped by the environment, names of l
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 import jinja2
 
-from elasticdf.errors import UserError
 from elasticdf.report.limits import NEARLY_FULL
 from elasticdf.report.loads import Fullness, LayerLoad, link_share
 from elasticdf.report.picture import cluster_picture
@@ -98,23 +95,3 @@ def _thing(report: PlanReport, layer: LayerLoad) -> str:
 def render(name: str, /, **values: object) -> str:
     """Return a rendered template of this package."""
     return _ENVIRONMENT.get_template(name).render(values)
-
-
-def write_page(text: str, path: Path) -> None:
-    """Write a page, whole or not at all.
-
-    Raises:
-        UserError: The file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; choose another -o") from error

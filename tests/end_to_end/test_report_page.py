@@ -13,7 +13,7 @@ from elasticdf.explore.grid import Point
 from elasticdf.explore.page import page as explore_page
 from elasticdf.explore.result import exploration, row_of
 from elasticdf.explore.solve import Answer, Outcome
-from elasticdf.report.page import page, write_page
+from elasticdf.report.page import page
 from elasticdf.report.record import PlanReport, of_plan, with_timeline
 from elasticdf.simulation import Span
 from partitioner.plan import Mode, Plan
@@ -33,7 +33,7 @@ def driver() -> Iterator[Any]:
 @pytest.fixture
 def plan(driver: Any, tmp_path: Path) -> Plan:
     plan = planned((*(f"layer{i}" for i in range(11)), HOSTILE), replicas=30)
-    write_page(page(_simulated(plan)), tmp_path / "report.html")
+    (tmp_path / "report.html").write_text(page(_simulated(plan)))
     open_file(driver, tmp_path / "report.html")
     return plan
 
@@ -146,7 +146,7 @@ def test_a_sweep_has_a_page_that_lights_and_sorts(driver: Any, tmp_path: Path):
         for target in ("2xu280", HOSTILE)
     ]
     rows = [row_of(i, "key", points[i], found) for i, found in enumerate((answer, failed))]
-    write_page(explore_page(exploration(HOSTILE, rows)), tmp_path / "explore.html")
+    (tmp_path / "explore.html").write_text(explore_page(exploration(HOSTILE, rows)))
     open_file(driver, tmp_path / "explore.html")
     assert driver.get_log("browser") == []
     assert driver.title == f"{HOSTILE}: exploration"
@@ -219,7 +219,7 @@ def _thread_seconds(driver: Any) -> float:
 
 def test_640_layers_answer_within_a_second_of_work(driver: Any, tmp_path: Path):
     plan = planned(tuple(f"layer{i}" for i in range(640)), replicas=2)
-    write_page(page(_simulated(plan)), tmp_path / "report.html")
+    (tmp_path / "report.html").write_text(page(_simulated(plan)))
     driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
     open_file(driver, tmp_path / "report.html")
     loaded = _thread_seconds(driver)

@@ -172,15 +172,13 @@ def test_export_writes_the_model_and_nothing_else(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o644
 
 
-def test_export_into_a_missing_folder(tmp_path: Path) -> None:
-    path = tmp_path / "missing" / "small.onnx"
+def test_export_into_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    path = tmp_path / "file" / "small.onnx"
     with pytest.raises(UserError) as failure:
         models.export("tfc-w1a1", path)
-    assert str(failure.value) == (
-        f"cannot write {path}: No such file or directory; "
-        "choose a file in a folder that exists and is writable"
-    )
-    assert list(tmp_path.iterdir()) == []
+    assert str(failure.value) == f"cannot write {path}: File exists; choose another path"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
 def test_export_over_a_folder_leaves_no_draft(tmp_path: Path) -> None:

@@ -3,10 +3,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-import pytest
-
-from elasticdf.errors import UserError
-from elasticdf.report.page import page, write_page
+from elasticdf.report.page import page
 from elasticdf.report.record import of_plan
 from tests.plan_samples import planned
 
@@ -45,10 +42,3 @@ def test_two_pages_of_a_plan_are_the_same_bytes():
 def test_640_layers_stay_under_two_megabytes():
     plan = planned(tuple(f"StreamingDataWidthConverter_rtl_{i}" for i in range(640)), replicas=2)
     assert len(page(of_plan(plan)).encode()) < 2_000_000
-
-
-def test_a_page_that_cannot_be_written_is_refused(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError) as error:
-        write_page("x", tmp_path / "file" / "report.html")
-    assert str(error.value).startswith(f"cannot write {tmp_path / 'file' / 'report.html'}: ")

@@ -1,0 +1,52 @@
+"""What a network does on its boards, cycle by cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from elasticdf.files import write_file
+from elasticdf.ir import Graph
+from elasticdf.networks import fold_by_file, load_network, project_graph
+from elasticdf.options import SimulateOptions
+from elasticdf.progress import Report
+from elasticdf.rundir import json_bytes, project_plan
+from elasticdf.simulation import Hop, SimulationResult, size_fifos, sized_streams, trace_document
+from elasticdf.simulation import simulate as simulate_graph
+from partitioner.placed import folded, hops_of
+
+
+def simulate(options: SimulateOptions, report: Report) -> SimulationResult:
+    """Return what the network does on the board; of a project, its first replica in place.
+
+    Raises:
+        UserError: There is no such project or network, or its folding is illegal.
+    """
+    graph, hops, clock_hz = _simulated(options, report)
+    depths = _fifo_depths(graph, hops, options)
+    result = simulate_graph(graph, clock_hz=clock_hz, placement=hops, depths=depths)
+    if options.trace is not None:
+        write_file(options.trace, json_bytes(trace_document(result)))
+    return result
+
+
+def _fifo_depths(
+    graph: Graph, hops: Mapping[str, tuple[Hop, ...]], options: SimulateOptions
+) -> dict[str, int] | None:
+    if options.fifo_depth is not None:
+        return dict.fromkeys(sized_streams(graph), options.fifo_depth)
+    return size_fifos(graph, hops=hops) if options.size_fifos else None
+
+
+def _simulated(
+    options: SimulateOptions, report: Report
+) -> tuple[Graph, dict[str, tuple[Hop, ...]], int]:
+    directory = Path(options.what)
+    if not directory.is_dir():
+        graph = fold_by_file(load_network(options.what).graph, options.folding)
+        report("simulating")
+        return graph, {}, options.clock_hz
+    plan = project_plan(directory)
+    graph = folded(project_graph(directory), plan, 0)
+    report("simulating")
+    return graph, hops_of(graph, plan, 0), plan.clock_hz
