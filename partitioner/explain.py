@@ -1,14 +1,14 @@
 """What an explanation says: names of limits, how to drop or loosen them, words and changes.
 
 Pure functions of requests and problems; whether something is feasible is decided in
-`partitioner.verdict`.
+`partitioner.decision`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import ceil, inf
+from math import ceil, inf, log10
 from types import MappingProxyType
 from typing import Any
 
@@ -235,6 +235,16 @@ def number(value: float) -> str:
     ('25000000', '0.5', '3985.25')
     """
     return str(int(value)) if value == int(value) else f"{value:.6g}"
+
+
+def rounded_down(rate: float) -> float:
+    """Return a rate with four digits, rounded down.
+
+    >>> rounded_down(3985.97), rounded_down(0.123456)
+    (3985.0, 0.1234)
+    """
+    unit = 10.0 ** (int(log10(rate)) - 3 - (rate < 1)) if rate > 0 else 1.0
+    return round(int(rate / unit + 1e-9) * unit, 12)
 
 
 def sentence(request: Request, conflict: tuple[str, ...]) -> str:

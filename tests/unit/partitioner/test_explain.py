@@ -14,13 +14,13 @@ from elasticdf.hardware.board import Board
 from elasticdf.hardware.cluster import Cable, Cluster, implied_cluster, parse_target
 from elasticdf.hardware.load import load_board
 from partitioner.clock import Clock
+from partitioner.decision import Decision, decide
 from partitioner.explain import PLAIN_LIMITS, Loosened, dropped, wishes
 from partitioner.plan import Mode, Outcome
 from partitioner.request import Anchor, Request
 from partitioner.search import plan
 from partitioner.solver import SolverOptions
 from partitioner.space import Space
-from partitioner.verdict import Decision, decide
 from tests.placed import chain, diamond
 
 BOARD = load_board("u280")
