@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +16,8 @@ from codegen.addressing import Addressing
 from codegen.finn.emit import FifoDepths
 from codegen.render import ini
 from codegen.vitis.link import LinkOptions
-from elasticdf.errors import UserError
+from elasticdf.documents import parse_toml
+from elasticdf.errors import UserError, located
 from elasticdf.records import decode, encode
 from elasticdf.units import parse_frequency_hz
 
@@ -123,11 +123,7 @@ def read_build_options(content: bytes, where: str) -> BuildOptions:
     Raises:
         UserError: It is not TOML, holds an unknown key, or a value no tool would take.
     """
-    try:
-        document = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{where} is not TOML: {error}") from error
-    options = decode(BuildOptions, _with_defaults(document), where)
+    options = decode(BuildOptions, _with_defaults(parse_toml(content, where)), where)
     network = options.network
     checks: tuple[tuple[str, Callable[[], object]], ...] = (
         ("network, subnet", lambda: _check_subnet(network.subnet)),
@@ -140,10 +136,8 @@ def read_build_options(content: bytes, where: str) -> BuildOptions:
         ("vitis, properties", lambda: _check_properties(options.vitis.properties)),
     )
     for key, check in checks:
-        try:
+        with located(f"{where}, {key}"):
             check()
-        except UserError as error:
-            raise UserError(f"{where}, {key}: {error}") from error
     return options
 
 

@@ -5,7 +5,8 @@ A message names what is wrong, where, what was found, what is allowed and what t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 
@@ -43,3 +44,16 @@ class TimeLimitError(ElasticDFError):
 
 class InternalError(ElasticDFError):
     """A bug of ours: an invariant that input cannot break was broken."""
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Put a place in front of the message of a user error that does not know where it arose.
+
+    Raises:
+        UserError: As raised inside, with the place.
+    """
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error

@@ -11,11 +11,13 @@ import onnx
 
 import models
 from elasticdf import folding, frontend
+from elasticdf.documents import read_json
+from elasticdf.errors import UserError, located
 from elasticdf.frontend import external_weights
 from elasticdf.frontend.finn import is_finn_graph
 from elasticdf.ir import Graph
 from elasticdf.layers.kind import FpgaPart
-from elasticdf.rundir import MANIFEST, NETWORK, read_json
+from elasticdf.rundir import NETWORK, project_request, sha256
 
 ZOO = "zoo:"
 _FINN = "finn"
@@ -95,18 +97,25 @@ def fold_by_file(graph: Graph, path: Path | None) -> Graph:
     Raises:
         UserError: The file cannot be read, or a folding is illegal.
     """
-    return graph if path is None else folding.apply_folding(graph, read_json(path))
+    if path is None:
+        return graph
+    document = read_json(path)
+    with located(str(path)):
+        return folding.apply_folding(graph, document)
 
 
 def project_graph(directory: Path) -> Graph:
     """Return the network of a project folder.
 
     Raises:
-        UserError: The folder holds none.
+        UserError: The folder holds none, or another than it was made from.
     """
-    manifest = read_json(directory / MANIFEST)
-    options = manifest.get("options", {})
-    quirks = options.get("costs") == _FINN
-    name = manifest.get("network")
-    network = load_network(str(directory / NETWORK), quirks=quirks, name=name)
-    return with_external_weights(network, options.get("external_weights", ())).graph
+    asked = project_request(directory)
+    path = directory / NETWORK
+    network = load_network(str(path), quirks=asked.costs == _FINN, name=asked.network)
+    if sha256(network.model) != asked.network_sha256:
+        raise UserError(
+            f"{path} is not the network this project was made from, so it was exchanged; "
+            "make the project again with elasticdf partition"
+        )
+    return with_external_weights(network, asked.external_weights).graph

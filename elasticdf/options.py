@@ -122,7 +122,7 @@ def request(
     """Return the request for a plan of a network.
 
     Raises:
-        UserError: The folding file cannot be used.
+        UserError: The folding file cannot be used, or limits contradict each other.
     """
     return Request(
         graph=fold_by_file(graph, options.folding),
@@ -136,7 +136,7 @@ def request(
         together=options.together,
         linear_cuts=options.linear_cuts,
         variants=options.variants,
-        limits=dict(options.limits),
+        limits=_limits(options.limits),
         objective=Objective(options.objective),
         costs=options.costs,
         through_boards=isinstance(target, Cluster) and target.routes_through,
@@ -145,6 +145,16 @@ def request(
         ),
         progress=report,
     )
+
+
+def _limits(given: tuple[tuple[str, float], ...]) -> dict[str, float]:
+    limits: dict[str, float] = {}
+    for name, fraction in given:
+        if limits.setdefault(name, fraction) != fraction:
+            raise UserError(
+                f"--limit {name} is given as {limits[name]:g} and as {fraction:g}; give it once"
+            )
+    return limits
 
 
 def check_tool(target: Cluster | AutoTarget, tool: str | None) -> None:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from elasticdf.errors import InternalError, UserError
+from elasticdf.errors import InternalError, UserError, located
 
 Record = TypeVar("Record")
 
@@ -59,7 +59,8 @@ def decode(kind: type[Record], document: Any, where: str) -> Record:
             )
         elif field.default is dataclasses.MISSING:
             raise UserError(f"{where}: key {field.name!r} is missing; add it")
-    return kind(**values)
+    with located(where):  # a record's own checks do not know the file
+        return kind(**values)
 
 
 def expect_table(document: Any, where: str) -> Mapping[str, Any]:

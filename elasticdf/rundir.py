@@ -13,7 +13,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,7 +21,10 @@ from typing import Any
 from codegen.build_plan import BuildPlan
 from elasticdf import __version__
 from elasticdf.artifact.deployment import Deployment
+from elasticdf.artifact.manifest import Loader
+from elasticdf.documents import read_json
 from elasticdf.errors import UserError
+from elasticdf.records import decode, expect_table
 from partitioner.consistent import read_plan
 from partitioner.plan import Plan
 
@@ -31,7 +34,6 @@ NETWORK = "network.onnx"
 PLAN = "plan.json"
 DEPLOYMENT = "deployment.json"
 _PACKAGES = ("elasticdf", "highspy", "numpy", "onnx", "onnxruntime", "pulp", "qonnx")
-_MAX_DOCUMENT_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,23 +176,38 @@ def project_deployment(folder: Path) -> Deployment:
     return deployment
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Return a JSON object from a file.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What later stages need to know of the request that a project was made by.
+
+    Attributes:
+        network: Its name.
+        network_sha256: Of its file, hexadecimal.
+        costs: The cost profile; the network is read as it asks.
+        loader: Who will load the artifact.
+        external_weights: Layers whose weights come with every request.
+    """
+
+    network: str
+    network_sha256: str
+    costs: str = "calibrated"
+    loader: Loader = Loader.ELASTICDF
+    external_weights: tuple[str, ...] = ()
+
+
+def project_request(folder: Path) -> Asked:
+    """Return what a project was asked for.
 
     Raises:
-        UserError: The file cannot be read, is too large, or is not a JSON object.
+        UserError: The folder is no project, or its manifest was edited.
     """
-    try:
-        if path.stat().st_size > _MAX_DOCUMENT_BYTES:
-            raise UserError(f"{path} is larger than {_MAX_DOCUMENT_BYTES // 2**20} MiB")
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise UserError(f"{path} holds a JSON {type(document).__name__}, an object is needed")
-    return document
+    require_project(folder)
+    path = folder / MANIFEST
+    manifest = read_json(path)
+    options = expect_table(manifest.get("options"), f"{path}, options")
+    said = {**options, **manifest}
+    known = {field.name for field in fields(Asked)}
+    return decode(Asked, {key: said[key] for key in said if key in known}, str(path))
 
 
 def json_bytes(document: Any) -> bytes:

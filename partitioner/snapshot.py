@@ -6,13 +6,13 @@ one replica and a count, so that their symmetry can be used.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from elasticdf.errors import UserError
+from elasticdf.documents import read_json
+from elasticdf.errors import UserError, located
 from elasticdf.records import decode, encode, expect_table
 from partitioner.plan import CrossingKind
 from partitioner.plausible import check_numbers
@@ -33,13 +33,7 @@ def load(path: Path) -> Problem:
     Raises:
         UserError: The file cannot be read, is not JSON, or is neither form.
     """
-    try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path.name} is not JSON: {error}") from error
-    return from_json(document, path.name)
+    return from_json(read_json(path), str(path))
 
 
 def from_json(document: Any, where: str) -> Problem:
@@ -58,7 +52,8 @@ def from_json(document: Any, where: str) -> Problem:
     if schema == INSTANCE_SCHEMA:
         instance = _instance(rest, where)
         _check_replicas(instance, where)
-        problem = _from_instance(instance)
+        with located(where):
+            problem = _from_instance(instance)
         check_numbers(problem, where)
         return problem
     raise UserError(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from codegen.build_plan import BuildPlan
 from elasticdf.artifact.manifest import HostComputation
+from elasticdf.documents import read_json
 from elasticdf.errors import UserError
 from elasticdf.ir import Graph, HostModel
 from elasticdf.records import decode, encode
@@ -57,12 +58,7 @@ def read_host(project: Path) -> tuple[HostComputation | None, HostComputation | 
     path = project / INDEX_NAME
     if not path.exists():
         return None, None
-    try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON ({error}); partition the network again") from error
+    document = read_json(path, advice="partition the network again")
     index = decode(_Index, document, str(path))
     if index.schema != HOST_SCHEMA:
         raise UserError(

@@ -7,7 +7,6 @@ bytes everywhere. Refuses what the chosen loader could not load.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Iterable
@@ -40,6 +39,7 @@ from elasticdf.artifact.manifest import (
 )
 from elasticdf.artifact.opening import BITSTREAM_NAME, NETWORK_NAME, Binary
 from elasticdf.artifact.publish import publish, staging
+from elasticdf.documents import read_json
 from elasticdf.errors import UserError
 from partitioner.plan import Mode
 
@@ -211,11 +211,7 @@ def _weights(project: Path, binaries: dict[int, Binary], loader: Loader) -> tupl
 
 
 def _deployment(path: Path) -> Deployment:
-    content = Blob.of(path).read_at_most(_MAX_DEPLOYMENT_BYTES, str(path))
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON ({error}); partition the network again") from error
+    document = read_json(path, advice="partition the network again")
     return Deployment.from_json(document, str(path))
 
 

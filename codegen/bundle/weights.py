@@ -17,6 +17,7 @@ from codegen.build_plan import BuildPlan
 from codegen.parts import has_control_port
 from elasticdf.artifact.deployment import Deployment
 from elasticdf.artifact.manifest import UnitWeights
+from elasticdf.documents import read_json
 from elasticdf.errors import UserError
 from elasticdf.ir import Graph
 from elasticdf.records import decode, encode
@@ -77,10 +78,7 @@ def read_weights(project: Path, boards: Collection[int]) -> tuple[UnitWeights, .
     path = project / WEIGHTS_NAME
     if not path.exists():
         return ()
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read ({error}); partition the network again") from error
+    document = read_json(path, advice="partition the network again")
     index = decode(_Index, document, str(path))
     if index.schema != WEIGHTS_SCHEMA:
         raise UserError(

@@ -19,6 +19,7 @@ from itertools import groupby
 from typing import Any
 
 from elasticdf.artifact.bitstream_xml import read_xml
+from elasticdf.documents import parse_json
 from elasticdf.errors import UserError
 from elasticdf.records import refuse_unknown
 
@@ -252,19 +253,8 @@ class Bitstream:
         """
         if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
             return _bitstream(read_xml(content, where), where)
-        try:
-            document = json.loads(content, object_pairs_hook=_unambiguous)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{where} is not JSON ({error}); package the artifact again") from error
+        document = parse_json(content, where, advice="package the artifact again")
         return _bitstream(document, where)
-
-
-def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object; of a key that is there twice, readers take one or the other."""
-    table = dict(pairs)
-    if len(table) != len(pairs):
-        raise ValueError("a key is there twice")
-    return table
 
 
 def platform_name(boards: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from elasticdf.artifact.axlf import SectionKind, Xclbin
 from elasticdf.artifact.blob import Blob
 from elasticdf.artifact.tarwalk import pack, walk
+from elasticdf.documents import parse_json
 from elasticdf.errors import UserError
 from elasticdf.records import decode, encode
 
@@ -70,10 +71,8 @@ def segments_of(xclbin: Xclbin) -> Mapping[str, Blob]:
     members = {entry.name: entry.content for entry in walk(section.content, where)}
     if _INDEX not in members:
         raise UserError(f"{where}: {_INDEX} is missing; build the binary again")
-    try:
-        document = json.loads(members[_INDEX].read_at_most(_MAX_INDEX_BYTES, where))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{where}, {_INDEX}: not JSON ({error}); build it again") from error
+    content = members[_INDEX].read_at_most(_MAX_INDEX_BYTES, where)
+    document = parse_json(content, f"{where}, {_INDEX}", advice="build the binary again")
     index = decode(_Index, document, f"{where}, {_INDEX}")
     missing = [record.member for record in index.segments if record.member not in members]
     if index.schema != EMULATION_SCHEMA or missing:

@@ -6,7 +6,6 @@ whether an artifact would run is for ``lint``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from elasticdf.artifact.opening import (
     open_artifact,
 )
 from elasticdf.artifact.sections import IpType, printable
+from elasticdf.documents import parse_json
 from elasticdf.errors import UserError
 
 INSPECT_SCHEMA = "elasticdf.inspection/1"
@@ -138,10 +138,7 @@ def _plan(path: Path, shown: Path) -> Inspection:
 
 def _read_plan(path: Path) -> Mapping[str, Any]:
     content = Blob.of(path).read_at_most(_MAX_PLAN_BYTES, str(path))
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON ({error}); partition the network again") from error
+    document = parse_json(content, str(path), advice="partition the network again")
     if not isinstance(document, dict) or document.get("schema") != _PLAN_SCHEMA:
         found = document.get("schema") if isinstance(document, dict) else type(document).__name__
         raise UserError(f"{path}: schema is {found!r}, {_PLAN_SCHEMA!r} is needed")

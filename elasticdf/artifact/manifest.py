@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elasticdf.artifact.deployment import Deployment
+from elasticdf.documents import parse_json
 from elasticdf.errors import UserError
 from elasticdf.records import decode, encode, expect_table
 
@@ -184,10 +185,8 @@ class Manifest:
         Raises:
             UserError: It is not JSON, has another schema, or does not say what it must.
         """
-        try:
-            document = expect_table(json.loads(content), where)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{where} is not JSON ({error}); package the artifact again") from error
+        parsed = parse_json(content, where, advice="package the artifact again")
+        document = expect_table(parsed, where)
         table = dict(document)
         if table.pop("schema", None) != MANIFEST_SCHEMA:
             raise UserError(

@@ -21,6 +21,7 @@ from elasticdf.artifact.blob import Blob
 from elasticdf.artifact.manifest import MANIFEST_NAME
 from elasticdf.artifact.opening import BITSTREAM_NAME, NETWORK_NAME, open_artifact
 from elasticdf.artifact.publish import publish, staging
+from elasticdf.documents import parse_json
 from elasticdf.errors import UserError
 
 ARTIFACT_TYPE = "application/vnd.elasticdf.artifact.v1"
@@ -68,6 +69,17 @@ class Layout:
         return f"artifact  {self.artifact}\nlayout    {self.layout}\ndigest    {self.digest}"
 
 
+def check_layout(layout: Path) -> None:
+    """Check that a folder can take an OCI layout: it is absent, empty, or holds one.
+
+    Raises:
+        UserError: It holds something else, or is a file.
+    """
+    foreign = layout.exists() and not (layout / "oci-layout").is_file()
+    if foreign and not (layout.is_dir() and not any(layout.iterdir())):
+        raise UserError(f"{layout} exists and is no OCI layout; choose another folder")
+
+
 def export_oci(path: Path, layout: Path) -> Layout:
     """Write an artifact as an OCI layout.
 
@@ -80,7 +92,7 @@ def export_oci(path: Path, layout: Path) -> Layout:
             something else or cannot be written.
     """
     artifact = open_artifact(path)
-    _refuse_foreign_folder(layout)
+    check_layout(layout)
     files = tuple((entry.name, entry.content) for entry in artifact.entries)
     archive_digest = artifact.archive.sha256()
     if _sha256(_archive_pieces(files)) != archive_digest:
@@ -172,12 +184,6 @@ def import_oci(layout: Path, output: Path) -> Layout:
     return Layout(layout=layout, artifact=target, digest=str(image["digest"]))
 
 
-def _refuse_foreign_folder(layout: Path) -> None:
-    foreign = layout.exists() and not (layout / "oci-layout").is_file()
-    if foreign and not (layout.is_dir() and not any(layout.iterdir())):
-        raise UserError(f"{layout} exists and is no OCI layout; choose another folder")
-
-
 def _layer(built: Path, name: str, content: Blob) -> dict[str, Any]:
     kind = _LAYER_TYPES.get(name, BINARY_TYPE)
     return {**_store(built, content, kind), "annotations": {_TITLE: name}}
@@ -227,10 +233,7 @@ def _fetch(layout: Path, descriptor: Any, media_type: str) -> Blob:
 
 def _document(blob: Blob, where: str) -> Mapping[str, Any]:
     content = blob.read_at_most(_MAX_DOCUMENT_BYTES, where)
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{where} is not JSON ({error}); export the artifact again") from error
+    document = parse_json(content, where, advice="export the artifact again")
     if not isinstance(document, dict):
         raise UserError(f"{where} is not a JSON object; export the artifact again")
     return document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from elasticdf.units import parse_clock_hz
 
 DEFAULT_CLOCK = "200MHz"
 MAX_FRAMES_PER_SECOND = 10**9
+_PLACE = re.compile(r"(?P<board>[0-9]{1,9})(?:\.(?P<die>.+))?")
 _Value = TypeVar("_Value")
 
 
@@ -150,20 +152,20 @@ def replicas(text: str) -> int | None:
 
 def anchor(text: str) -> tuple[str, int, str | None]:
     """Read ``LAYER=BOARD[.DIE]`` as (layer, board id, die name or None)."""
-    layer, separator, place = text.rpartition("=")
-    board, _, die = place.partition(".")
-    if not separator or not layer or not board.isdigit():
+    layer, _, place = text.rpartition("=")
+    match = _PLACE.fullmatch(place)
+    if not layer or match is None:
         raise ArgumentTypeError(
             f"{text!r} is not LAYER=BOARD or LAYER=BOARD.DIE, for example MVAU_hls_0=1.SLR0"
         )
-    return layer, int(board), die or None
+    return layer, int(match["board"]), match["die"]
 
 
 def together(text: str) -> tuple[str, ...]:
     """Read ``LAYER,LAYER[,...]``."""
     layers = tuple(part.strip() for part in text.split(","))
-    if len(layers) < 2 or not all(layers):
-        raise ArgumentTypeError(f"{text!r} does not name two layers or more; write A,B")
+    if len(set(layers)) < max(2, len(layers)) or not all(layers):
+        raise ArgumentTypeError(f"{text!r} does not name two different layers or more; write A,B")
     return layers
 
 

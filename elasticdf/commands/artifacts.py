@@ -10,8 +10,9 @@ from elasticdf.artifact.install import install, installed, remove
 from elasticdf.artifact.lint import lint
 from elasticdf.commands.arguments import add_loader, loader_of
 from elasticdf.commands.command import Command, CommandResult
+from elasticdf.documents import read_json
 from elasticdf.progress import Report
-from elasticdf.rundir import PLAN, read_json
+from elasticdf.rundir import PLAN
 from partitioner.consistent import read_plan
 
 

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from elasticdf import flow
-from elasticdf.artifact.oci import export_oci, import_oci
+from elasticdf.artifact.oci import check_layout, export_oci, import_oci
 from elasticdf.commands.arguments import add_loader, loader_of
 from elasticdf.commands.command import Command, CommandResult
 from elasticdf.errors import UserError
@@ -58,10 +58,18 @@ def _package(options: Namespace, report: Report) -> CommandResult:
     if options.from_oci is not None:
         if options.directory is not None or options.output is None:
             raise UserError("--from-oci rebuilds an artifact: give -o OUT and no project folder")
+        for name in ("oci", "loader", "bitstream_id", "artifact_version"):
+            if getattr(options, name) is not None:
+                raise UserError(
+                    "--from-oci rebuilds an artifact as it was; leave out "
+                    f"--{name.replace('_', '-')}"
+                )
         layout = import_oci(options.from_oci, options.output)
         return CommandResult(document=layout.to_json(), text=layout.to_text())
     if options.directory is None:
         raise UserError("package needs a project folder, or --from-oci with -o OUT")
+    if options.oci is not None:
+        check_layout(options.oci)
     packed = flow.package(
         PackageOptions(
             directory=options.directory,

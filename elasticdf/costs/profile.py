@@ -7,13 +7,13 @@ another profile as its ``base`` and state only what differs. Unknown keys are re
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from elasticdf.documents import parse_toml
 from elasticdf.errors import UserError
 
 SCHEMA = "elasticdf.costs/1"
@@ -163,10 +163,7 @@ def profile_from(text: str, name: str) -> CostProfile:
     Raises:
         UserError: It is not TOML, not of the schema, or holds unknown or unfit values.
     """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"cost profile {name}: not valid TOML: {error}") from error
+    document = parse_toml(text.encode(), f"cost profile {name}")
     if document.get("schema") != SCHEMA:
         raise UserError(
             f"cost profile {name}: schema is {document.get('schema')!r}, {SCHEMA!r} is needed"

@@ -6,12 +6,12 @@ their own names and left to the caller to ignore.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from elasticdf.documents import parse_json
 from elasticdf.errors import UserError
 from elasticdf.ir import Resources
 
@@ -105,10 +105,7 @@ def built_model(report: Path) -> Path:
 
 
 def _json_rows(text: str, path: Path) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    try:
-        document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(f"report {path}: not valid JSON: {error}") from error
+    document = parse_json(text, f"report {path}")
     return [(name, entry) for name, entry in document.items() if isinstance(entry, dict)]
 
 

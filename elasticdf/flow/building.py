@@ -13,7 +13,7 @@ from elasticdf.hardware.load import load_board
 from elasticdf.networks import project_graph
 from elasticdf.options import PackageOptions
 from elasticdf.progress import Report
-from elasticdf.rundir import MANIFEST, project_deployment, read_json
+from elasticdf.rundir import project_deployment, project_request
 
 
 def build_emulated(
@@ -33,7 +33,7 @@ def build_emulated(
     deployment = project_deployment(directory)
     report(f"reading {deployment.network}")
     graph = project_graph(directory)
-    meant = loader or _project_loader(directory)
+    meant = loader or project_request(directory).loader
     paths = []
     for deployed in deployment.boards:
         segments = {}
@@ -53,12 +53,6 @@ def build_emulated(
     return tuple(paths)
 
 
-def _project_loader(directory: Path) -> Loader:
-    """Return the loader a project was partitioned for."""
-    options = read_json(directory / MANIFEST).get("options", {})
-    return Loader(options.get("loader", Loader.ELASTICDF))
-
-
 def package(options: PackageOptions) -> pack.Packaged:
     """Pack the binaries of a project.
 
@@ -72,6 +66,6 @@ def package(options: PackageOptions) -> pack.Packaged:
     return pack.package(
         options.directory,
         options.output,
-        loader=options.loader or _project_loader(options.directory),
+        loader=options.loader or project_request(options.directory).loader,
         labels=labels,
     )

@@ -30,7 +30,7 @@ def run(
         UserError: The artifact or the input cannot be used, or the output cannot be written.
         InternalError: The check found a difference.
     """
-    frames = read_input(inputs)
+    frames = _frames(inputs)
     report("starting the boards")
     whole = _unpartitioned(artifact) if check else None
     weights = _own_weights(artifact)
@@ -44,6 +44,18 @@ def run(
     if output is not None:
         _save(output, outputs)
     return ran
+
+
+def _frames(path: Path) -> NDArray[np.generic] | Path:
+    """Return the array in a file, or the folder of images; what no network takes is refused."""
+    frames = read_input(path)
+    if isinstance(frames, Path):
+        return frames
+    if not frames.size:
+        raise UserError(f"{path} has shape {frames.shape}, so no frame; give one or more")
+    if frames.dtype.kind == "f" and not np.isfinite(frames).all():
+        raise UserError(f"{path} holds values that are infinite or no numbers; leave them out")
+    return frames
 
 
 def _unpartitioned(artifact: Path) -> bytes:
@@ -89,7 +101,7 @@ def mlperf(
     Raises:
         UserError: LoadGen or the client is not installed, or the artifact cannot be used.
     """
-    frames = None if inputs is None else read_input(inputs)
+    frames = None if inputs is None else _frames(inputs)
     whole = _unpartitioned(artifact) if options.accuracy else None
     return run_mlperf(
         artifact,

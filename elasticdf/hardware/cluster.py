@@ -13,9 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from elasticdf.errors import UserError
+from elasticdf.documents import parse_toml, read_limited
+from elasticdf.errors import UserError, located
 from elasticdf.hardware.board import Board
-from elasticdf.hardware.load import load_board, parse_toml, read_limited
+from elasticdf.hardware.load import load_board
 from elasticdf.records import decode
 from elasticdf.units import parse_rate_bits_per_second
 
@@ -24,6 +25,8 @@ MAX_BOARDS = 64
 
 PortId: TypeAlias = tuple[int, int]
 """A board id and the number of one of its network ports."""
+
+_MOST_BYTES = 1 << 20
 
 _PART = re.compile(r"(?:(?P<count>\d{1,9}|auto)x)?(?P<board>[A-Za-z0-9_-]{1,40})")
 
@@ -213,8 +216,9 @@ def load_cluster(path: Path) -> Cluster:
     Raises:
         UserError: The file cannot be read or says something that cannot be.
     """
-    where = path.name
-    entry = decode(_ClusterFile, parse_toml(read_limited(path), where), where)
+    where = str(path)
+    content = read_limited(path, _MOST_BYTES)
+    entry = decode(_ClusterFile, parse_toml(content, where), where)
     cluster = _cluster(entry, where, default_name=path.stem)
     _check_ports(cluster, where)
     return cluster
@@ -233,43 +237,42 @@ def _cluster(entry: _ClusterFile, where: str, *, default_name: str) -> Cluster:
                 f"{where}, board[{index}]: count is {board.count}; "
                 f"a cluster has 1 to {MAX_BOARDS} boards"
             )
-        boards += [load_board(board.board)] * board.count
+        with located(f"{where}, board[{index}]"):
+            boards += [load_board(board.board)] * board.count
     if not boards:
         raise UserError(f"{where}: there is no [[board]]; add one")
-    cables = tuple(
-        Cable(ends=cable.ends, rate_bits_per_second=_rate(cable.rate, cable.ends, boards, where))
-        for cable in entry.cable
-    )
-    switches = tuple(
-        Switch(
-            ports=switch.ports, rate_bits_per_second=_rate(switch.rate, switch.ports, boards, where)
-        )
-        for switch in entry.switch
-    )
+    cables = []
+    for index, cable in enumerate(entry.cable):
+        with located(f"{where}, cable[{index}]"):
+            rate = _rate(cable.rate, cable.ends, boards)
+        cables.append(Cable(ends=cable.ends, rate_bits_per_second=rate))
+    switches = []
+    for index, switch in enumerate(entry.switch):
+        with located(f"{where}, switch[{index}]"):
+            rate = _rate(switch.rate, switch.ports, boards)
+        switches.append(Switch(ports=switch.ports, rate_bits_per_second=rate))
     return Cluster(
         name=entry.name or default_name,
         boards=tuple(boards),
-        cables=cables,
-        switches=switches,
+        cables=tuple(cables),
+        switches=tuple(switches),
         routes_through=entry.routes_through,
     )
 
 
-def _rate(text: str | None, ports: Iterable[PortId], boards: list[Board], where: str) -> int:
+def _rate(text: str | None, ports: Iterable[PortId], boards: list[Board]) -> int:
     """Return the rate of a connection: as given, at most and by default its slowest port's."""
     limits = []
     for board, number in ports:
         if not 0 <= board < len(boards):
-            raise UserError(
-                f"{where}: board {board} does not exist; boards are 0 to {len(boards) - 1}"
-            )
+            raise UserError(f"board {board} does not exist; boards are 0 to {len(boards) - 1}")
         limits.append(boards[board].port(number).rate_bits_per_second)
     if len(limits) < 2:
-        raise UserError(f"{where}: a switch joins at least two ports, found {len(limits)}")
+        raise UserError(f"a switch joins at least two ports, found {len(limits)}; name another")
     rate = min(limits) if text is None else parse_rate_bits_per_second(text)
     if rate > min(limits):
         raise UserError(
-            f"{where}: rate {text} is more than the slowest port's {min(limits)} bit/s; lower it"
+            f"rate {text} is more than the slowest port's {min(limits)} bit/s; lower it"
         )
     return rate
 
@@ -277,7 +280,9 @@ def _rate(text: str | None, ports: Iterable[PortId], boards: list[Board], where:
 def _check_ports(cluster: Cluster, where: str) -> None:
     for cable in cluster.cables:
         if cable.ends[0][0] == cable.ends[1][0]:
-            raise UserError(f"{where}: a cable joins board {cable.ends[0][0]} with itself")
+            raise UserError(
+                f"{where}: a cable joins board {cable.ends[0][0]} with itself; name two boards"
+            )
     seen: set[PortId] = set()
     for port in _all_ports(cluster):
         if port in seen:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import difflib
 import json
-import tomllib
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from elasticdf.errors import UserError
+from elasticdf.documents import parse_toml
+from elasticdf.errors import UserError, located
 from elasticdf.hardware.board import (
     Board,
     Boundary,
@@ -34,7 +33,6 @@ from elasticdf.records import decode, expect_table
 from elasticdf.units import parse_rate_bits_per_second
 
 _FOLDER = files("elasticdf.hardware") / "boards"
-_SIZE_LIMIT_BYTES = 1 << 20
 _NAME_LIMIT = 64
 
 
@@ -194,37 +192,6 @@ def read_board(name: str, content: bytes, where: str) -> Board:
     return board
 
 
-def read_limited(path: Path) -> bytes:
-    """Return a small file's bytes.
-
-    Raises:
-        UserError: It cannot be read, or is larger than a description can be.
-    """
-    try:
-        with path.open("rb") as handle:
-            content = handle.read(_SIZE_LIMIT_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"cannot read {path}: {reason}") from error
-    if len(content) > _SIZE_LIMIT_BYTES:
-        raise UserError(f"{path} is larger than 1 MiB; this is not a description of hardware")
-    return content
-
-
-def parse_toml(content: bytes, where: str) -> dict[str, Any]:
-    """Return the document.
-
-    Raises:
-        UserError: It is not TOML.
-    """
-    try:
-        return tomllib.loads(content.decode())
-    except RecursionError as error:
-        raise UserError(f"{where} is nested too deeply for a description of hardware") from error
-    except ValueError as error:
-        raise UserError(f"{where} is not TOML: {str(error)[:200]}") from error
-
-
 def _refuse_negative(value: Any, where: str) -> None:
     if isinstance(value, dict):
         for key, item in value.items():
@@ -311,7 +278,5 @@ def _covers(patterns: tuple[str, ...], tag: str) -> bool:
 
 
 def _rate(text: str, where: str) -> int:
-    try:
+    with located(where):
         return parse_rate_bits_per_second(text)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from error

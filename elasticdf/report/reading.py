@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from elasticdf.documents import read_json
 from elasticdf.errors import UserError
 from elasticdf.records import expect_table
 from elasticdf.report.record import PlanReport, StreamBuffer, of_plan
 from partitioner.consistent import read_plan
 from partitioner.plan import Outcome
-
-_MAX_BYTES = 256 * 2**20
 
 
 def read_plan_report(directory: Path) -> PlanReport:
@@ -129,16 +128,4 @@ def _read(path: Path) -> Mapping[str, Any] | None:
     """Return the object in a JSON file, or None if there is no such file."""
     if not path.exists():
         return None
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise UserError(f"{path} is larger than {_MAX_BYTES // 2**20} MiB")
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON: {error}") from error
-    return expect_table(document, str(path))
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+    return read_json(path)

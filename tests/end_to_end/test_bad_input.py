@@ -102,13 +102,20 @@ board = "u280"
         ((*TARGET, "--anchor", "MVAU_hls_0=9"), ("no board 9", "boards are 0 to 1")),
         ((*TARGET, "--anchor", "MVAU_hls_0=0.SLR9"), ("SLR9",)),
         ((*TARGET, "--anchor", "MVAU_hls_0"), ("LAYER=BOARD",)),
+        ((*TARGET, "--anchor", "MVAU_hls_0=0."), ("LAYER=BOARD",)),
+        ((*TARGET, "--anchor", "MVAU_hls_0=\u00b2"), ("LAYER=BOARD",)),
         (
             (*TARGET, "--anchor", "MVAU_hls_0=0", "--anchor", "MVAU_hls_0=1"),
             ("MVAU_hls_0", "contradict"),
         ),
         ((*TARGET, "--together", "MVAU_hls_0,NO_1"), ("NO_1",)),
+        ((*TARGET, "--together", "MVAU_hls_0,MVAU_hls_0"), ("two different layers",)),
         ((*TARGET, "--limit", "lut=2"), ("at most 1",)),
         ((*TARGET, "--limit", "lutt=0.5"), ("lutt",)),
+        (
+            (*TARGET, "--limit", "lut=0.5", "--limit", "lut=0.6"),
+            ("--limit lut is given as 0.5 and as 0.6; give it once",),
+        ),
         ((*TARGET, "--costs", "nosuch"), ("nosuch",)),
         ((*TARGET, "--replicas", "0"), ("--replicas",)),
         ((*TARGET, "--folding", "nosuch.json"), ("nosuch.json",)),
@@ -158,6 +165,38 @@ def test_the_output_must_be_ours_and_of_this_network(tmp_path: Path) -> None:
     assert before == {p: p.read_bytes() for p in ours.rglob("*") if p.is_file()}
 
 
+def test_a_bad_folding_names_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "folding.json"
+    file.write_text('{"MVAU_hls_0": {"PE": 7}}')
+    ran = elasticdf("estimate", "zoo:tfc-w1a1", "--folding", file)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == (
+        f"elasticdf: {file}: layer MVAU_hls_0 (MVAU_hls): PE=7 does not divide 64; "
+        "choose PE among the divisors of 64\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--from-oci", "layout"), "give -o OUT and no project folder"),
+        (
+            ("--from-oci", "layout", "-o", "out", "--oci", "other"),
+            "rebuilds an artifact as it was; leave out --oci",
+        ),
+        (
+            ("--from-oci", "layout", "-o", "out", "--bitstream-id", "org.me"),
+            "rebuilds an artifact as it was; leave out --bitstream-id",
+        ),
+    ],
+)
+def test_packing_options_that_contradict_each_other(arguments: tuple[str, ...], said: str) -> None:
+    ran = elasticdf("package", *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+    assert ran.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("command", ["build", "package"])
 def test_later_steps_want_a_project(tmp_path: Path, command: str) -> None:
     extra = ("--emulate",) if command == "build" else ()
@@ -188,6 +227,46 @@ def test_an_edited_plan_is_refused(tmp_path: Path) -> None:
             assert said in ran.err
             assert ran.err.endswith("again with elasticdf partition\n")
     assert before == sorted(tmp_path.rglob("*"))
+
+
+def test_an_edited_manifest_or_an_exchanged_network_is_refused(tmp_path: Path) -> None:
+    project = tmp_path / "p"
+    asked = ("partition", "zoo:tfc-w1a1", *TARGET, "--replicas", "1", "-o", project)
+    assert elasticdf(*asked).code == 0
+    path = project / "manifest.json"
+    manifest = path.read_text()
+    for key, value, said in (
+        ("loader", "x", "loader is 'x', one of original, elasticdf is needed"),
+        ("costs", [1], "costs is [1], text is needed"),
+        ("external_weights", 5, "external_weights is 5, a list is needed"),
+    ):
+        edited = json.loads(manifest)
+        edited["options"][key] = value
+        path.write_text(json.dumps(edited))
+        for command in (("build", project, "--emulate"), ("simulate", project)):
+            ran = elasticdf(*command)
+            assert (ran.code, ran.err) == (2, f"elasticdf: {path}, {said}\n")
+    path.write_text(manifest)
+    models.export("tfc-w1a1", project / "network.onnx", seed=1)
+    ran = elasticdf("build", project, "--emulate")
+    assert ran.code == 2
+    assert f"{project / 'network.onnx'} is not the network this project was made from" in ran.err
+    assert not list(project.glob("board*/*.xclbin"))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.zeros((0, 1, 28, 28)), "has shape (0, 1, 28, 28), so no frame; give one or more"),
+        (np.full((1, 784), np.nan), "holds values that are infinite or no numbers; leave them out"),
+        (np.full((1, 784), -np.inf), "holds values that are infinite or no numbers; leave them"),
+    ],
+)
+def test_input_that_no_network_takes(tmp_path: Path, values: np.ndarray, said: str) -> None:
+    np.save(tmp_path / "in.npy", values)
+    ran = elasticdf("run", tmp_path, "--input", tmp_path / "in.npy")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"elasticdf: {tmp_path / 'in.npy'} {said}")
 
 
 def test_a_misspelt_command_is_one_sentence() -> None:

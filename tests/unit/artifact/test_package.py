@@ -407,7 +407,10 @@ def test_a_project_of_another_tool_is_refused(tmp_path: Path) -> None:
     (tmp_path / "deployment.json").write_text("[1]")
     with pytest.raises(UserError) as caught:
         package(tmp_path)
-    assert str(caught.value).startswith(f"{tmp_path / 'deployment.json'} is [1]")
+    assert str(caught.value) == (
+        f"{tmp_path / 'deployment.json'} holds a JSON list, an object is needed; "
+        "partition the network again"
+    )
 
 
 def test_tar_tools_read_the_archive(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_an_empty_file_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("network", "options.toml is not TOML: "),
+        ("network", "options.toml is not TOML ("),
         ("[networ]", "options.toml: key 'networ' is not known; did you mean 'network'?"),
         ("[network]\nsubnets = 'x'", "options.toml, network: key 'subnets' is not known; did you"),
         ("[network]\nsubnet = '8.8.8'", "options.toml, network, subnet: '8.8.8' is not the first"),

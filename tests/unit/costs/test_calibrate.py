@@ -60,7 +60,7 @@ def test_every_report_form_says_the_same(text: str, tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "no table with a column 'Instance'"),
-        ("{", "not valid JSON"),
+        ("{", "is not JSON"),
         ("{}", "holds no utilisation by instance"),
         ("<a>", "not valid XML"),
         ("<!DOCTYPE x [<!ENTITY a 'b'>]><a/>", "declares XML entities"),

@@ -39,7 +39,7 @@ def test_what_is_written_is_read_back() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("schema = ", "not valid TOML"),
+        ("schema = ", "is not TOML"),
         ('schema = "other"', "schema is 'other', 'elasticdf.costs/1' is needed"),
         (HEAD + "[scael]\ncompute = 1.0", "unknown key 'scael'"),
         (HEAD + "[scale]\ncompte = 1.0", "unknown key 'compte'"),

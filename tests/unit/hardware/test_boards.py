@@ -103,7 +103,7 @@ def test_the_smaller_dynamic_region_wins_over_the_published_total() -> None:
             'rate = "fast"',
             "u250.toml, port 0: rate 'fast' is not a number with a unit; write it like 100Gbps",
         ),
-        ("vendor", "[vendor", "u250.toml is not TOML: "),
+        ("vendor", "[vendor", "u250.toml is not TOML ("),
     ],
 )
 def test_a_wrong_file_is_one_sentence(old: str, new: str, message: str) -> None:

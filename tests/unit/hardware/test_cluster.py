@@ -107,9 +107,27 @@ def test_a_ring_file(tmp_path: Path) -> None:
             "count = 1000",
             "lab.toml, board[0]: count is 1000; a cluster has 1 to 64 boards",
         ),
-        ("count = 3", "count = 2", "lab.toml: board 2 does not exist; boards are 0 to 1"),
-        ("[[0, 1], [1, 0]]", "[[0, 7], [1, 0]]", "board u280 has no port 7; it has 0, 1"),
-        ("[[0, 1], [1, 0]]", "[[0, 1], [0, 0]]", "lab.toml: a cable joins board 0 with itself"),
+        ("count = 3", "count = 2", "lab.toml, cable[1]: board 2 does not exist; boards are 0 to 1"),
+        (
+            "[[0, 1], [1, 0]]",
+            "[[0, 7], [1, 0]]",
+            "lab.toml, cable[0]: board u280 has no port 7; it has 0, 1",
+        ),
+        (
+            "40Gbps",
+            "fast",
+            "lab.toml, cable[1]: rate 'fast' is not a number with a unit; write it like 100Gbps",
+        ),
+        (
+            "[[cable]]",
+            "[[switch]]\nports = [[0, 1]]\n[[cable]]",
+            "lab.toml, switch[0]: a switch joins at least two ports, found 1; name another",
+        ),
+        (
+            "[[0, 1], [1, 0]]",
+            "[[0, 1], [0, 0]]",
+            "lab.toml: a cable joins board 0 with itself; name two boards",
+        ),
         (
             "[[0, 1], [1, 0]]",
             "[[0, 0], [1, 0]]",
@@ -123,15 +141,16 @@ def test_a_ring_file(tmp_path: Path) -> None:
         (
             "40Gbps",
             "400Gbps",
-            "lab.toml: rate 400Gbps is more than the slowest port's 100000000000 bit/s; lower it",
+            "lab.toml, cable[1]: rate 400Gbps is more than the slowest port's 100000000000 bit/s; "
+            "lower it",
         ),
-        ('"u280"', '"u820"', "board 'u820' is not known; did you mean u280?"),
+        ('"u280"', '"u820"', "lab.toml, board[0]: board 'u820' is not known; did you mean u280?"),
     ],
 )
 def test_a_wrong_file_is_one_sentence(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(UserError) as error:
         parse_target(_file(tmp_path, RING.replace(old, new, 1)))
-    assert str(error.value) == message
+    assert str(error.value) == f"{tmp_path}/{message}"
 
 
 def test_an_unconnected_board_is_refused_where_the_network_is_needed(tmp_path: Path) -> None:

@@ -123,6 +123,6 @@ def test_a_board_has_no_clock_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         _request(TWO.replace("count = 2", 'clock = "300MHz"'), tmp_path, (0, 0))
     assert str(caught.value) == (
-        "lab.toml, board[0]: clock '300MHz' is this board's own; frames pass all boards at one "
-        "pace, so all have one clock: leave it out and give --clock"
+        f"{tmp_path}/lab.toml, board[0]: clock '300MHz' is this board's own; frames pass all "
+        "boards at one pace, so all have one clock: leave it out and give --clock"
     )
