@@ -1,4 +1,4 @@
-"""JSON and TOML files as plain values, or one sentence about why they are none.
+"""JSON and TOML as plain values, or one sentence about why a file is none; JSON as we write it.
 
 Refuses what has two readings: a key that is there twice, numbers that are none.
 """
@@ -84,6 +84,21 @@ def read_limited(path: Path, most_bytes: int) -> bytes:
     if len(content) > most_bytes:
         raise UserError(f"{path} is larger than {most_bytes >> 20} MiB; give a smaller file")
     return content
+
+
+def json_bytes(document: Any) -> bytes:
+    """Return the one form in which JSON files are written."""
+    return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode()
+
+
+def shown(value: object) -> str:
+    """Return a value of a document as messages quote it, cut where it is long.
+
+    >>> shown("x" * 100)
+    "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx..."
+    """
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

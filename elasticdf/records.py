@@ -14,6 +14,7 @@ from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from elasticdf.documents import shown
 from elasticdf.errors import InternalError, UserError, located
 
 Record = TypeVar("Record")
@@ -70,7 +71,7 @@ def expect_table(document: Any, where: str) -> Mapping[str, Any]:
         UserError: It is something else.
     """
     if not isinstance(document, Mapping):
-        raise UserError(f"{where} is {_show(document)}, a table of keys is needed")
+        raise UserError(f"{where} is {shown(document)}, a table of keys is needed")
     return document
 
 
@@ -84,7 +85,7 @@ def refuse_unknown(table: Mapping[str, Any], known: tuple[str, ...], where: str)
         if key not in known:
             close = difflib.get_close_matches(str(key), known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
-            raise UserError(f"{where}: key {_show(key)} is not known; {hint}")
+            raise UserError(f"{where}: key {shown(key)} is not known; {hint}")
 
 
 def _value(kind: Any, value: Any, where: str) -> Any:
@@ -104,7 +105,7 @@ def _value(kind: Any, value: Any, where: str) -> Any:
 
 def _sequence(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
-        raise UserError(f"{where} is {_show(value)}, a list is needed")
+        raise UserError(f"{where} is {shown(value)}, a list is needed")
     if len(kinds) == 2 and kinds[1] is Ellipsis:
         return tuple(_value(kinds[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     if len(value) != len(kinds):
@@ -125,17 +126,12 @@ def _optional(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
 def _member(kind: type[StrEnum], value: Any, where: str) -> StrEnum:
     allowed = [member.value for member in kind]
     if value not in allowed:
-        raise UserError(f"{where} is {_show(value)}, one of {', '.join(allowed)} is needed")
+        raise UserError(f"{where} is {shown(value)}, one of {', '.join(allowed)} is needed")
     return kind(value)
 
 
 def _plain(kind: type, value: Any, where: str) -> Any:
     words, accepted = _PLAIN[kind]
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-        raise UserError(f"{where} is {_show(value)}, {words} is needed")
+        raise UserError(f"{where} is {shown(value)}, {words} is needed")
     return value
-
-
-def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

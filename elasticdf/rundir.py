@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import platform
 import shutil
@@ -22,7 +21,7 @@ from codegen.build_plan import BuildPlan
 from elasticdf import __version__
 from elasticdf.artifact.deployment import Deployment
 from elasticdf.artifact.manifest import Loader
-from elasticdf.documents import read_json
+from elasticdf.documents import json_bytes, read_json
 from elasticdf.errors import UserError
 from elasticdf.records import decode, expect_table
 from partitioner.consistent import read_plan
@@ -208,11 +207,6 @@ def project_request(folder: Path) -> Asked:
     said = {**options, **manifest}
     known = {field.name for field in fields(Asked)}
     return decode(Asked, {key: said[key] for key in said if key in known}, str(path))
-
-
-def json_bytes(document: Any) -> bytes:
-    """Return the one form in which we write JSON files."""
-    return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode()
 
 
 def sha256(content: bytes) -> str:

@@ -17,6 +17,7 @@ from elasticdf.errors import UserError
 from elasticdf.hardware.cluster import Cluster
 from elasticdf.hardware.framing import wire_bits
 from elasticdf.ir import AttributeValue, Graph, Resources, Stream
+from elasticdf.layers.kind import padded
 from elasticdf.layers.mvau import has_external_weights
 from partitioner.plan import CrossingKind, Mode
 from partitioner.problem import Arc, Item, Option, Problem
@@ -51,11 +52,6 @@ class Choice:
             parts=self.parts,
             control_ports=1 if self.attributes.get("runtime_writeable_weights") == 1 else 0,
         )
-
-
-def padded(bits: int) -> int:
-    """Return the width rounded up to whole bytes, as streams are carried."""
-    return (bits + 7) // 8 * 8
 
 
 def problem(

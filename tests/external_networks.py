@@ -18,11 +18,12 @@ from codegen.deployment import deploy
 from codegen.project.emit import ProjectOptions, project
 from codegen.segments.emit import board_model, segment_model, whole_model
 from elasticdf.artifact.deployment import Deployment
+from elasticdf.documents import json_bytes
 from elasticdf.frontend.external_weights import weights_of
 from elasticdf.hardware.load import load_board
 from elasticdf.ir import Graph
 from elasticdf.networks import Network, load_network, with_external_weights
-from elasticdf.rundir import DEPLOYMENT, NETWORK, json_bytes
+from elasticdf.rundir import DEPLOYMENT, NETWORK
 from models.drawing import Drawing
 from models.mlp import centred_input
 from models.signal import Grid

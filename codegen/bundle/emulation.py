@@ -7,7 +7,6 @@ clocks, register offsets. Only the bitstream is missing, and nothing else says s
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 
@@ -26,6 +25,7 @@ from elasticdf.artifact.kernel_metadata import (
     write_metadata,
 )
 from elasticdf.artifact.sections import Connection, Control, Ip, IpType, MemoryType
+from elasticdf.documents import json_bytes
 from elasticdf.errors import UserError
 from elasticdf.hardware.board import Board, MemoryKind
 
@@ -281,4 +281,4 @@ def _build_metadata(deployment: Deployment, deployed: DeployedBoard) -> bytes:
             },
         }
     }
-    return (json.dumps(document, indent=1) + "\n").encode("ascii")
+    return json_bytes(document)

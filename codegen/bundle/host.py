@@ -6,13 +6,12 @@ A network whose input and output are the accelerator's own has none.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from codegen.build_plan import BuildPlan
 from elasticdf.artifact.manifest import HostComputation
-from elasticdf.documents import read_json
+from elasticdf.documents import json_bytes, read_json
 from elasticdf.errors import UserError
 from elasticdf.ir import Graph, HostModel
 from elasticdf.records import decode, encode
@@ -46,7 +45,7 @@ def emit_host(graph: Graph) -> BuildPlan:
     files = {
         f"host/{name}.onnx": model.model for name, model in models.items() if model is not None
     }
-    return BuildPlan({INDEX_NAME: (json.dumps(encode(index), indent=1) + "\n").encode(), **files})
+    return BuildPlan({INDEX_NAME: json_bytes(encode(index)), **files})
 
 
 def read_host(project: Path) -> tuple[HostComputation | None, HostComputation | None]:

@@ -52,7 +52,6 @@ DEFAULT_VERSIONS = {
 }
 """The version tells the mode, as the published artifacts have it; ``dp`` is ours."""
 
-_MAX_DEPLOYMENT_BYTES = 64 << 20
 _BITSTREAM_ID = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 _VERSION = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 

@@ -7,7 +7,6 @@ Emulated binaries hold their weights.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from codegen.build_plan import BuildPlan
 from codegen.parts import has_control_port
 from elasticdf.artifact.deployment import Deployment
 from elasticdf.artifact.manifest import UnitWeights
-from elasticdf.documents import read_json
+from elasticdf.documents import json_bytes, read_json
 from elasticdf.errors import UserError
 from elasticdf.ir import Graph
 from elasticdf.records import decode, encode
@@ -59,7 +58,7 @@ def emit_weights(built: Deployment, graphs: Mapping[int, Graph]) -> BuildPlan:
     if not units:
         return BuildPlan({})
     document = encode(_Index(schema=WEIGHTS_SCHEMA, units=units))
-    return BuildPlan({WEIGHTS_NAME: (json.dumps(document, indent=1) + "\n").encode()})
+    return BuildPlan({WEIGHTS_NAME: json_bytes(document)})
 
 
 def _loaded(built: Deployment, graphs: Mapping[int, Graph]) -> Iterator[LoadedUnit]:

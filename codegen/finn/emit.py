@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from enum import StrEnum
 from typing import Any
@@ -17,6 +16,7 @@ from codegen.finn.subgraph import changes, cut, placements, replicas_on
 from codegen.render import render
 from elasticdf import __version__
 from elasticdf.artifact.deployment import Kernel, Port, StreamEnd
+from elasticdf.documents import json_bytes
 from elasticdf.hardware import Cluster
 from elasticdf.ir import Graph
 from elasticdf.layers.kind import padded
@@ -77,9 +77,9 @@ def board_files(
         ending = suffix(replicas, replica)
         chosen = {name: changed[name] for name in placed}
         here = folded(graph, plan, replica)
-        files[f"folding{ending}.json"] = _json(configs.folding(here, chosen))
-        files[f"specialize{ending}.json"] = _json(configs.specialisation(here, chosen))
-        files[f"floorplan{ending}.json"] = _json(configs.floorplan(placed))
+        files[f"folding{ending}.json"] = json_bytes(configs.folding(here, chosen))
+        files[f"specialize{ending}.json"] = json_bytes(configs.specialisation(here, chosen))
+        files[f"floorplan{ending}.json"] = json_bytes(configs.floorplan(placed))
     files["build.py"] = _build_script(view, fifo_depths.resolved(plan), matching=matching)
     return BuildPlan(files)
 
@@ -105,7 +105,7 @@ def front_end_files(graph: Graph, view: BoardView, steps: bytes | None) -> Build
         steps=list(DEFAULT_STEPS),
         external=[layer.name for layer in graph if has_external_weights(layer)],
     )
-    files = {"match.py": script, "plan.json": _json(structure_document(graph))}
+    files = {"match.py": script, "plan.json": json_bytes(structure_document(graph))}
     if steps is not None:
         files["steps.py"] = check_user_steps(steps, "the file given with --finn-steps")
     return BuildPlan(files)
@@ -156,7 +156,3 @@ def _clock_ns(view: BoardView) -> float:
 
 def _end(port: Port) -> tuple[str, int, int]:
     return port.tensor, port.elements, port.bits
-
-
-def _json(document: Any) -> bytes:
-    return (json.dumps(document, indent=1) + "\n").encode()

@@ -6,12 +6,12 @@ names in the binary's own metadata. The order is what the original set-up and VN
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from codegen.board_view import BoardView
 from elasticdf.artifact.deployment import NetworkPort
 from elasticdf.artifact.network_registers import mac_kernel, network_unit
+from elasticdf.documents import json_bytes
 from elasticdf.records import encode
 
 NETWORK_SCHEMA = "elasticdf.network/1"
@@ -60,7 +60,7 @@ def network_document(view: BoardView) -> dict[str, Any]:
 
 def network_json(view: BoardView) -> bytes:
     """Return `network_document` as bytes."""
-    return (json.dumps(network_document(view), indent=1) + "\n").encode()
+    return json_bytes(network_document(view))
 
 
 def _port(port: NetworkPort) -> dict[str, Any]:

@@ -6,7 +6,6 @@ The caller adds the manifest and the network itself. Identical input gives ident
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +29,7 @@ from codegen.project.pipelines import pipelines
 from codegen.render import render
 from codegen.vitis.link import LinkOptions, link_config
 from elasticdf.artifact.deployment import Deployment
+from elasticdf.documents import json_bytes
 from elasticdf.errors import UserError
 from elasticdf.frontend.external_weights import weights_of
 from elasticdf.frontend.finn import is_finn_graph
@@ -91,9 +91,9 @@ def project(
     built = buildable(deployment, graphs)
     views = _views(built, cluster)
     top = {
-        PLAN: _json(plan.to_json()),
-        DEPLOYMENT: _json(deployment.to_json()),
-        "folding.json": _json(_whole_folding(graph, plan)),
+        PLAN: json_bytes(plan.to_json()),
+        DEPLOYMENT: json_bytes(deployment.to_json()),
+        "folding.json": json_bytes(_whole_folding(graph, plan)),
         "logged.sh": render("project", "logged.sh"),
         "input.npy": check_input(graph),
         "Makefile": makefile(
@@ -206,7 +206,3 @@ def _board(
 
 def _whole_folding(graph: Graph, plan: Plan) -> dict[str, Any]:
     return configs.folding(folded(graph, plan, 0), changes(graph, plan, 0))
-
-
-def _json(document: Any) -> bytes:
-    return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode()

@@ -10,7 +10,6 @@ With a single name ``index`` may be left out: the order says it. With several it
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from itertools import groupby
 from typing import Any
 
 from elasticdf.artifact.bitstream_xml import read_xml
-from elasticdf.documents import parse_json
+from elasticdf.documents import json_bytes, parse_json, shown
 from elasticdf.errors import UserError
 from elasticdf.records import refuse_unknown
 
@@ -222,7 +221,7 @@ class Bitstream:
 
     def to_bytes(self) -> bytes:
         """Return the file's content."""
-        return (json.dumps(self.to_json(), indent=1, ensure_ascii=True) + "\n").encode("ascii")
+        return json_bytes(self.to_json())
 
     @property
     def folder(self) -> str:
@@ -283,7 +282,7 @@ def _bitstream(document: Any, where: str) -> Bitstream:
     name = table.get("name")
     if isinstance(name, str) and ("/" in name or name in (".", "..")):
         raise EscapingNameError(
-            f"{where}, name: {_show(name)} leads out of the folder; package the artifact again"
+            f"{where}, name: {shown(name)} leads out of the folder; package the artifact again"
         )
     bitstream = Bitstream(
         name=_text(table, "name", where, _FOLDER),
@@ -306,7 +305,7 @@ def _platform(document: Any, where: str) -> Platform:
     labels = _list(table, "label", where) if "label" in table else ()
     for label in labels:
         if not isinstance(label, str) or _FOLDER.fullmatch(label) is None:
-            raise UserError(f"{where}, label: {_show(label)} cannot be a folder's name; change it")
+            raise UserError(f"{where}, label: {shown(label)} cannot be a folder's name; change it")
     return Platform(
         vendor=_text(table, "vendor", where, _FOLDER),
         name=_text(table, "name", where, _FOLDER),
@@ -320,7 +319,7 @@ def _kernel(document: Any, where: str) -> KernelObject:
     name = table.get("name")
     names = [name] if isinstance(name, str) else _list(table, "name", where)
     if not names or not all(isinstance(item, str) for item in names):
-        raise UserError(f"{where}, name: {_show(name)} is not a list of texts; correct it")
+        raise UserError(f"{where}, name: {shown(name)} is not a list of texts; correct it")
     arguments = tuple(
         _argument(item, len(names), f"{where}, arguments[{index}]")
         for index, item in enumerate(_list(table, "arguments", where))
@@ -337,7 +336,7 @@ def _argument(document: Any, units: int, where: str) -> Argument:
     table = _table(document, where, keys)
     access = table.get("access")
     if access is not None and access not in ACCESSES:
-        raise UserError(f"{where}, access: {_show(access)}, one of r, w, rw is needed")
+        raise UserError(f"{where}, access: {shown(access)}, one of r, w, rw is needed")
     memory = _indices(table, "memory", where)
     if len(memory) > 1 or None in memory:
         raise UserError(f"{where}, memory: one bank index is needed, there are {len(memory)}")
@@ -360,13 +359,13 @@ def _indices(table: Mapping[str, Any], key: str, where: str) -> tuple[int | None
     texts = _list(table, key, where) if key in table else ()
     for text in texts:
         if not isinstance(text, str) or re.fullmatch(r"[0-9]{0,9}", text) is None:
-            raise UserError(f"{where}, {key}: {_show(text)} is not a decimal number as text")
+            raise UserError(f"{where}, {key}: {shown(text)} is not a decimal number as text")
     return tuple(int(text) if text else None for text in texts)
 
 
 def _table(document: Any, where: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
     if not isinstance(document, Mapping):
-        raise UserError(f"{where} is {_show(document)}, a table of keys is needed")
+        raise UserError(f"{where} is {shown(document)}, a table of keys is needed")
     refuse_unknown(document, keys, where)
     return document
 
@@ -374,7 +373,7 @@ def _table(document: Any, where: str, keys: tuple[str, ...]) -> Mapping[str, Any
 def _list(table: Mapping[str, Any], key: str, where: str) -> Sequence[Any]:
     value = table.get(key)
     if not isinstance(value, list):
-        raise UserError(f"{where}, {key}: {_show(value)} is not a list; correct it")
+        raise UserError(f"{where}, {key}: {shown(value)} is not a list; correct it")
     return value
 
 
@@ -387,10 +386,5 @@ def _text(
 ) -> str:
     value = table.get(key, default)
     if not isinstance(value, str) or (form is not None and form.fullmatch(value) is None):
-        raise UserError(f"{where}, {key}: {_show(value)} is not allowed here; correct it")
+        raise UserError(f"{where}, {key}: {shown(value)} is not allowed here; correct it")
     return value
-
-
-def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -6,14 +6,13 @@ only in emulated binaries; a binary without the section is a real one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from elasticdf.artifact.axlf import SectionKind, Xclbin
 from elasticdf.artifact.blob import Blob
 from elasticdf.artifact.tarwalk import pack, walk
-from elasticdf.documents import parse_json
+from elasticdf.documents import json_bytes, parse_json
 from elasticdf.errors import UserError
 from elasticdf.records import decode, encode
 
@@ -49,7 +48,7 @@ def pack_segments(segments: Mapping[str, bytes]) -> bytes:
         SegmentRecord(kernel=name, member=members[segments[name]]) for name in sorted(segments)
     )
     index = encode(_Index(schema=EMULATION_SCHEMA, segments=records))
-    head = (json.dumps(index, indent=1) + "\n").encode("ascii")
+    head = json_bytes(index)
     return pack(((_INDEX, head), *((member, content) for content, member in members.items())))
 
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elasticdf.artifact.deployment import Deployment
-from elasticdf.documents import parse_json
+from elasticdf.documents import json_bytes, parse_json, shown
 from elasticdf.errors import UserError
 from elasticdf.records import decode, encode, expect_table
 
@@ -176,7 +174,7 @@ class Manifest:
             **encode(self),
             "deployment": self.deployment.to_json(),
         }
-        return (json.dumps(document, indent=1, ensure_ascii=True) + "\n").encode("ascii")
+        return json_bytes(document)
 
     @staticmethod
     def parse(content: bytes, where: str = MANIFEST_NAME) -> Manifest:
@@ -190,14 +188,9 @@ class Manifest:
         table = dict(document)
         if table.pop("schema", None) != MANIFEST_SCHEMA:
             raise UserError(
-                f"{where}: schema is {_show(document.get('schema'))}, {MANIFEST_SCHEMA!r} is "
+                f"{where}: schema is {shown(document.get('schema'))}, {MANIFEST_SCHEMA!r} is "
                 "needed; package the artifact again with this version"
             )
         deployment = Deployment.from_json(table.get("deployment"), f"{where}, deployment")
         plain = {key: value for key, value in deployment.to_json().items() if key != "schema"}
         return decode(Manifest, {**table, "deployment": plain}, where)
-
-
-def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

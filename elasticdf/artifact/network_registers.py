@@ -10,10 +10,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 NETWORK_LAYER = "networklayer"
-NETWORK_SPAN_BYTES = 0x8000
-SOCKET_COUNT_REGISTER = "udp_number_sockets"
-ORIGINAL_SOCKETS = 16
-"""The original loader refuses a network layer with another number of socket rows."""
 
 CURRENT = MappingProxyType(
     {
@@ -78,8 +74,6 @@ MAC = MappingProxyType(
     }
 )
 """The MAC kernel ``cmac_<port>``."""
-
-MAC_SPAN_BYTES = 0x2000
 
 
 def mac_kernel(port: int) -> str:

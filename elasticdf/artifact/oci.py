@@ -21,7 +21,7 @@ from elasticdf.artifact.blob import Blob
 from elasticdf.artifact.manifest import MANIFEST_NAME
 from elasticdf.artifact.opening import BITSTREAM_NAME, NETWORK_NAME, open_artifact
 from elasticdf.artifact.publish import publish, staging
-from elasticdf.documents import parse_json
+from elasticdf.documents import parse_json, shown
 from elasticdf.errors import UserError
 
 ARTIFACT_TYPE = "application/vnd.elasticdf.artifact.v1"
@@ -144,7 +144,7 @@ def import_oci(layout: Path, output: Path) -> Layout:
     manifest = _document(_fetch(layout, image, _IMAGE_MANIFEST_TYPE), "the image manifest")
     if manifest.get("artifactType") != ARTIFACT_TYPE:
         raise UserError(
-            f"{layout} holds an artifact of type {_show(manifest.get('artifactType'))}, "
+            f"{layout} holds an artifact of type {shown(manifest.get('artifactType'))}, "
             f"{ARTIFACT_TYPE!r} is needed; give a layout that elasticdf wrote"
         )
     config = _fetch(layout, manifest.get("config"), CONFIG_TYPE).read_at_most(
@@ -203,7 +203,7 @@ def _only_image(layout: Path) -> Mapping[str, Any]:
     if not isinstance(manifests, list) or len(manifests) != 1:
         raise UserError(f"{layout}: one image is needed; pull a single artifact into the folder")
     if not isinstance(manifests[0], Mapping):
-        raise UserError(f"{layout}: the image's descriptor is {_show(manifests[0])}, not a table")
+        raise UserError(f"{layout}: the image's descriptor is {shown(manifests[0])}, not a table")
     return manifests[0]
 
 
@@ -211,7 +211,7 @@ def _file(layout: Path, layer: Any) -> tuple[str, Blob]:
     annotations = layer.get("annotations") if isinstance(layer, Mapping) else None
     name = annotations.get(_TITLE) if isinstance(annotations, Mapping) else None
     if not isinstance(name, str) or tarwalk.ENTRY_NAME.fullmatch(name) is None:
-        raise UserError(f"{layout}: a layer is called {_show(name)}; export the artifact again")
+        raise UserError(f"{layout}: a layer is called {shown(name)}; export the artifact again")
     return name, _fetch(layout, layer, _LAYER_TYPES.get(name, BINARY_TYPE))
 
 
@@ -223,7 +223,7 @@ def _fetch(layout: Path, descriptor: Any, media_type: str) -> Blob:
     if match is None or table.get("mediaType") != media_type:
         raise UserError(
             f"{layout}: a descriptor of type {media_type} with a sha256 digest is needed, found "
-            f"{_show(table.get('mediaType'))} with {_show(digest)}; export the artifact again"
+            f"{shown(table.get('mediaType'))} with {shown(digest)}; export the artifact again"
         )
     blob = Blob.of(layout / "blobs" / "sha256" / match["hex"])
     if blob.size != table.get("size") or blob.sha256() != match["hex"]:
@@ -258,8 +258,3 @@ def _sha256(pieces: Iterator[bytes]) -> str:
 
 def _json(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, indent=1, ensure_ascii=True).encode("ascii")
-
-
-def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from elasticdf.explore.result import Exploration, Row, most_by_boards
+from elasticdf.explore.result import Exploration, Row, fps, most_by_boards
 from elasticdf.units import format_si
 from partitioner.plan import Mode
 
@@ -123,7 +123,7 @@ class _Frame:
 def by_boards(planned: Sequence[Row]) -> Chart:
     """Return throughput over boards, with the line on which every board buys the same."""
     frame = _Frame(
-        max(1.0, *(float(row.boards or 0) for row in planned)), _round_up(max(map(_fps, planned)))
+        max(1.0, *(float(row.boards or 0) for row in planned)), _round_up(max(map(fps, planned)))
     )
     series: dict[tuple[str, Mode], list[Row]] = {}
     families: dict[str, list[Row]] = {}
@@ -134,7 +134,7 @@ def by_boards(planned: Sequence[Row]) -> Chart:
     curves = [
         _line(
             frame,
-            [(row.boards or 0, _fps(row)) for row in most_by_boards(rows)],
+            [(row.boards or 0, fps(row)) for row in most_by_boards(rows)],
             f"{family} {mode}",
             "curve",
             looks[family],
@@ -159,10 +159,10 @@ def _gains(frame: _Frame, most: Sequence[Row]) -> list[Label]:
     """Return a label over every stretch on which boards buy more than those before did."""
     found = []
     for before, after in pairwise(most):
-        expected = _fps(before) * (after.boards or 1) / (before.boards or 1)
-        gain = _fps(after) / expected if expected else 0.0
+        expected = fps(before) * (after.boards or 1) / (before.boards or 1)
+        gain = fps(after) / expected if expected else 0.0
         if gain >= _SUPERLINEAR:
-            x, y = frame.at(after.boards or 0, _fps(after))
+            x, y = frame.at(after.boards or 0, fps(after))
             found.append(Label(x=x, y=y - 9, text=f"{gain:.2f} times linear"))
     return found
 
@@ -198,17 +198,17 @@ def _apart(lines: Sequence[Line]) -> tuple[Line, ...]:
 
 def _linear(frame: _Frame, first: Row, family: str) -> Line:
     """The line of boards that each buy what those of the smallest cluster do."""
-    each = _fps(first) / (first.boards or 1)
+    each = fps(first) / (first.boards or 1)
     reach = min(frame.top_x, frame.top_y / each if each else frame.top_x)
     return _line(frame, [(0, 0), (reach, each * reach)], f"{family} linear", "linear", 0)
 
 
 def by_latency(planned: Sequence[Row], result: Exploration) -> Chart:
     """Return throughput over latency, with the Pareto front."""
-    frame = _Frame(_round_up(max(map(_ms, planned))), _round_up(max(map(_fps, planned))))
+    frame = _Frame(_round_up(max(map(_ms, planned))), _round_up(max(map(fps, planned))))
     families = list(dict.fromkeys(row.family for row in planned))
     front = [result.rows[number] for number in result.front]
-    values = sorted((_ms(row), _fps(row)) for row in front)
+    values = sorted((_ms(row), fps(row)) for row in front)
     return Chart(
         across=frame.across("latency of a frame, ms", whole=False),
         up=frame.up("frames per second"),
@@ -226,7 +226,7 @@ def _line(
 
 
 def _dot(frame: _Frame, row: Row, x: float, look: int) -> Dot:
-    across, up = frame.at(x, _fps(row))
+    across, up = frame.at(x, fps(row))
     return Dot(x=across, y=up, row=row, look=look % _LOOKS, mark=_MARKS[row.point.mode])
 
 
@@ -249,10 +249,6 @@ def _ticks(top: float) -> tuple[float, ...]:
 def _whole_ticks(top: float) -> tuple[float, ...]:
     step = max(1, math.ceil(top / 10))
     return tuple(float(v) for v in range(0, math.floor(top) + 1, step))
-
-
-def _fps(row: Row) -> float:
-    return row.frames_per_second or 0.0
 
 
 def _ms(row: Row) -> float:

@@ -88,7 +88,7 @@ def exploration(network: str, rows: Sequence[Row]) -> Exploration:
     """Return what the rows show; how full the fastest is, `fullness_of` finds."""
     rows = _scaled(rows)
     planned = [row for row in rows if row.frames_per_second is not None]
-    best = max(planned, key=lambda row: (_fps(row), -_latency(row), -row.number), default=None)
+    best = max(planned, key=lambda row: (fps(row), -_latency(row), -row.number), default=None)
     return Exploration(
         network=network,
         rows=tuple(rows),
@@ -101,7 +101,7 @@ def exploration(network: str, rows: Sequence[Row]) -> Exploration:
 def _scaled(rows: Sequence[Row]) -> list[Row]:
     """Return the rows with their scaling; fewest boards come first where they are alike."""
     first: dict[tuple[object, ...], Row] = {}
-    for row in sorted(rows, key=lambda row: (row.boards or 0, -_fps(row), row.number)):
+    for row in sorted(rows, key=lambda row: (row.boards or 0, -fps(row), row.number)):
         if row.frames_per_second:
             first.setdefault(_alike(row), row)
     return [
@@ -116,7 +116,7 @@ def _alike(row: Row) -> tuple[object, ...]:
 
 
 def _scaling(row: Row, first: Row) -> float:
-    return _fps(row) * (first.boards or 1) / (_fps(first) * (row.boards or 1))
+    return fps(row) * (first.boards or 1) / (fps(first) * (row.boards or 1))
 
 
 def fullness_of(answer: Answer) -> tuple[Fullness, ...]:
@@ -163,7 +163,7 @@ def pareto(planned: Sequence[Row]) -> tuple[int, ...]:
     """Return the rows that no other beats in throughput without being later, slowest first."""
     front: list[int] = []
     quickest = float("inf")
-    for row in sorted(planned, key=lambda row: (-_fps(row), _latency(row), row.number)):
+    for row in sorted(planned, key=lambda row: (-fps(row), _latency(row), row.number)):
         if _latency(row) < quickest:
             quickest = _latency(row)
             front.append(row.number)
@@ -175,7 +175,7 @@ def most_by_boards(planned: Sequence[Row]) -> tuple[Row, ...]:
     most: dict[int, Row] = {}
     for row in planned:
         boards = row.boards or 0
-        if boards not in most or _fps(row) > _fps(most[boards]):
+        if boards not in most or fps(row) > fps(most[boards]):
             most[boards] = row
     return tuple(most[boards] for boards in sorted(most))
 
@@ -192,18 +192,19 @@ def knee(planned: Sequence[Row]) -> int | None:
         return None
     first, last = most[0], most[-1]
     across = float((last.boards or 0) - (first.boards or 0))
-    rise = _fps(last) - _fps(first)
+    rise = fps(last) - fps(first)
     if rise <= 0:
         return first.number
     above = [
-        ((_fps(row) - _fps(first)) / rise - ((row.boards or 0) - (first.boards or 0)) / across, row)
+        ((fps(row) - fps(first)) / rise - ((row.boards or 0) - (first.boards or 0)) / across, row)
         for row in most
     ]
     height, row = max(above, key=lambda pair: pair[0])
     return row.number if height > 0.01 else None
 
 
-def _fps(row: Row) -> float:
+def fps(row: Row) -> float:
+    """Return a row's frames per second; 0 where it has no plan."""
     return row.frames_per_second or 0.0
 
 

@@ -16,12 +16,12 @@ from typing import Any
 
 from codegen.build_plan import BuildPlan
 from elasticdf import __version__
-from elasticdf.documents import read_json
+from elasticdf.documents import json_bytes, read_json
 from elasticdf.errors import UserError
 from elasticdf.explore.grid import Point
 from elasticdf.explore.solve import Answer, Outcome, Settings
 from elasticdf.records import encode
-from elasticdf.rundir import PLAN, json_bytes, sha256
+from elasticdf.rundir import PLAN, sha256
 
 _DONE = "answer.json"
 _SCHEMA = "elasticdf.answer/1"

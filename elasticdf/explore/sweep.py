@@ -12,6 +12,7 @@ from pathlib import Path
 
 from codegen.build_plan import BuildPlan
 from elasticdf.costs.profile import load_profile
+from elasticdf.documents import json_bytes
 from elasticdf.errors import UserError
 from elasticdf.explore.engine import Engine, answers
 from elasticdf.explore.grid import Point
@@ -20,7 +21,6 @@ from elasticdf.explore.result import Exploration, exploration, fullness_of, row_
 from elasticdf.explore.solve import Answer, Model, Settings
 from elasticdf.explore.store import Store
 from elasticdf.networks import load_network
-from elasticdf.rundir import json_bytes
 
 TABLE = "explore.json"
 PAGE = "explore.html"

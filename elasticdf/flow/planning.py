@@ -13,6 +13,7 @@ from codegen.bundle.loaders import for_loader, target_for
 from codegen.deployment import deploy
 from codegen.project.emit import ProjectOptions, project, refusals
 from elasticdf.costs.profile import load_profile
+from elasticdf.documents import json_bytes
 from elasticdf.errors import InfeasibleError, TimeLimitError
 from elasticdf.files import write_file
 from elasticdf.hardware.cluster import AutoTarget, Cluster, parse_target
@@ -26,7 +27,6 @@ from elasticdf.rundir import (
     PLAN,
     Provenance,
     check_output,
-    json_bytes,
     sha256,
     write_project,
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from elasticdf.documents import json_bytes
 from elasticdf.files import write_file
 from elasticdf.ir import Graph
 from elasticdf.networks import fold_by_file, load_network, project_graph
 from elasticdf.options import SimulateOptions
 from elasticdf.progress import Report
-from elasticdf.rundir import json_bytes, project_plan
+from elasticdf.rundir import project_plan
 from elasticdf.simulation import Hop, SimulationResult, size_fifos, sized_streams, trace_document
 from elasticdf.simulation import simulate as simulate_graph
 from partitioner.placed import folded, hops_of

@@ -17,7 +17,7 @@ from onnx import numpy_helper
 
 from elasticdf.errors import UserError
 from elasticdf.ir import AttributeValue, DataType, Graph, Layer, Tensor
-from elasticdf.layers import KINDS, with_defaults
+from elasticdf.layers import with_defaults
 
 _DOMAIN = "finn.custom_op.fpgadataflow"
 _WRAPPER = "StreamingDataflowPartition"
@@ -242,12 +242,3 @@ def _numbers(tensor: onnx.TensorProto, datatype: DataType) -> NDArray[np.generic
     if datatype.is_integer and np.array_equal(raw, np.rint(raw)):
         return raw.astype(np.int64)
     return raw.astype(np.float64)
-
-
-def known_op_types() -> tuple[str, ...]:
-    """Return every op type `read` accepts, for error messages and documentation."""
-    return tuple(
-        op_type
-        for kind in KINDS.values()
-        for op_type in (kind.family, *(f"{kind.family}_{flavour}" for flavour in kind.flavours))
-    )

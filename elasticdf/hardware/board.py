@@ -257,10 +257,6 @@ class Board:
         """
         return _pick("memory bank", tag, {bank.tag: bank for bank in self.memory}, self.name)
 
-    def controller_of(self, tag: str) -> MemoryController | None:
-        """Return the logic that using a bank builds, or None if the shell or the part has it."""
-        return next((c for c in self.controllers if tag in c.banks), None)
-
     @property
     def home_controller(self) -> MemoryController | None:
         """The logic behind the banks that host buffers use first, or None if none is needed.

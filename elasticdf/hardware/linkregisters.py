@@ -39,7 +39,7 @@ def _registers(*rows: tuple[str, str]) -> tuple[Register, ...]:
 
 SENDER_IDENTITY = 0x45445401
 SENDER = _registers(
-    ("identity", "ASCII 'EDT' and the protocol version: 0x45445401."),
+    ("identity", f"ASCII 'EDT' and the protocol version: {SENDER_IDENTITY:#x}."),
     ("row", "Row of the socket table, the TDEST of every packet."),
     ("status", "Bits 15:0 beats not credited yet; 16 the receiver has answered; 17 out of credit."),
     ("frames_sent", "Frames whose last packet has begun to leave."),
@@ -53,7 +53,7 @@ SENDER = _registers(
 
 RECEIVER_IDENTITY = 0x45445201
 RECEIVER = _registers(
-    ("identity", "ASCII 'EDR' and the protocol version: 0x45445201."),
+    ("identity", f"ASCII 'EDR' and the protocol version: {RECEIVER_IDENTITY:#x}."),
     ("row", "Row of the socket table, the TDEST of credit packets."),
     ("status", "Bits 15:0 beats held in the buffer; 16 the sender has been heard; 17 in a frame."),
     ("frames_whole", "Frames delivered as they were sent."),
@@ -72,7 +72,7 @@ RECEIVER = _registers(
 
 DEMUX_IDENTITY = 0x45444401
 DEMUX = _registers(
-    ("identity", "ASCII 'EDD' and the protocol version: 0x45444401."),
+    ("identity", f"ASCII 'EDD' and the protocol version: {DEMUX_IDENTITY:#x}."),
     ("packets", "Packets from the network layer."),
     ("strays", "Packets of rows that lead nowhere, dropped."),
 )

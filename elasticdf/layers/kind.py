@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elasticdf.errors import UserError
-from elasticdf.ir import AttributeValue, DataType, Layer, Resources
+from elasticdf.ir import AttributeValue, Layer, Resources
 
 Attributes: TypeAlias = Mapping[str, AttributeValue]
 """A change of attributes: a folding (PE, SIMD, ...) or a variant (resType, ram_style, ...)."""
@@ -229,11 +229,6 @@ class LayerKind:
 def padded(bits: int) -> int:
     """Return the width rounded up to whole bytes, as AXI streams carry it."""
     return (bits + 7) // 8 * 8
-
-
-def input_datatype(layer: Layer) -> DataType:
-    """Return the data type of the layer's first stream input."""
-    return layer.datatype("inputDataType")
 
 
 def fold(layer: Layer, total: int, name: str) -> int:

@@ -50,7 +50,7 @@ RULES: Mapping[str, Rule] = {
     "DequantizeLinear": qcdq.dequantize_linear,
     "Div": elementwise.divide,
     "Dropout": elementwise.identity,
-    "Flatten": shapes.flatten,
+    "Flatten": shapes.reshape,
     "Gemm": matrix.gemm,
     "GlobalAveragePool": pooling.global_average_pool,
     "GlobalMaxPool": pooling.global_max_pool,

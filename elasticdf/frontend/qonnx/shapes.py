@@ -26,14 +26,8 @@ from elasticdf.frontend.qonnx.values import (
 )
 
 
-def flatten(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
-    """Flatten behind the batch."""
-    flow = _image(op, inputs, sketch)
-    return reshaped(op, flow, wanted_shape(op, flow.shape, inputs))
-
-
 def reshape(op: Op, inputs: Inputs, sketch: Sketch) -> Value:
-    """Reshape to a constant shape that keeps the batch."""
+    """Flatten or reshape to a constant shape that keeps the batch."""
     flow = _image(op, inputs, sketch)
     return reshaped(op, flow, wanted_shape(op, flow.shape, inputs))
 

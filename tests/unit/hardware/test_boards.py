@@ -39,8 +39,8 @@ def test_every_board_loads_and_is_whole(name: str) -> None:
     assert len(board.boundaries) == len(board.dies) - 1
     assert (board.flow is BuildFlow.VITIS) == bool(board.ports)
     assert board.has_uram == (board.capacity.uram > 0)
-    for controller in board.controllers:
-        assert all(board.controller_of(tag) is controller for tag in controller.banks)
+    driven = [tag for controller in board.controllers for tag in controller.banks]
+    assert len(driven) == len(set(driven)), "a bank has one controller"
 
 
 @pytest.mark.parametrize(
