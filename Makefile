@@ -54,7 +54,7 @@ golden: setup  ## Record the golden files again
 	ELASTICDF_RECORD_GOLDEN=1 $(BIN)/python -m pytest -q -p no:randomly tests/golden
 
 bench: setup  ## Print the benchmark tables (ratios in one run)
-	for script in bench/*.py; do $(BIN)/python $$script; done
+	for script in bench/*.py; do $(BIN)/python -m bench.$$(basename $$script .py); done
 
 pictures: setup  ## Make the pictures of README and docs again (needs Chromium)
 	$(BIN)/python -m tests.pictures

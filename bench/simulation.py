@@ -1,7 +1,8 @@
 """How long simulating and FIFO sizing take, and how that grows with layers and frames.
 
-Run from the root of a checkout that stands beside the reference material:
-``python -m bench.simulation [network/folding ...]``.
+    python -m bench.simulation [NETWORK/FOLDING ...]
+
+Takes networks from the reference material beside the checkout.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from elasticdf.ir import Graph
 from elasticdf.simulation import Hop, finn_depths, least_depths, simulate
 from tests.finn_tables import graph_of
+from tests.truth import ABSENT, SHARED
 
 CLOCK_HZ = 200_000_000
 CABLE = Hop(
@@ -57,6 +59,9 @@ def row(name: str) -> str:
 
 def main() -> None:
     """Print the table."""
+    if SHARED is None:
+        print(ABSENT)
+        return
     simulate(graph_of("tfc_1w1a/shipped_bnnpynq_U250"), clock_hz=CLOCK_HZ)  # loads compiled code
     columns = "".join(
         f"{name:>14}" for name in ("FINN depths", "least depths", "2 frames", "6 frames")

@@ -1,6 +1,6 @@
 """How long a sweep of 200 points takes, and whether kills at random moments change its table.
 
-    python -m bench.sweep DIR [--kills N] [--targets LIST] [--clock RANGE]
+    python -m bench.sweep [DIR] [--kills N] [--targets LIST] [--clock RANGE]
 
 Sweeps MobileNetV1 in every mode, once without a disturbance. With ``--kills``, sweeps it again,
 killing the sweep and all its workers that often at random moments and starting the same command
@@ -79,7 +79,7 @@ def _processor_seconds() -> float:
 def main() -> int:
     """Print times, and whether the tables are the same; return the exit code."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("directory", type=Path)
+    parser.add_argument("directory", nargs="?", type=Path, default=Path("build/sweep"))
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--targets", default=TARGETS)
     parser.add_argument("--clock", default=CLOCK)

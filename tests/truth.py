@@ -9,9 +9,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SHARED: Path | None = ROOT.parent / "shared" if (ROOT.parent / "shared/truth").is_dir() else None
 
-needs_shared = pytest.mark.skipif(
-    SHARED is None, reason="the reference networks and compiler results are not beside the checkout"
-)
+ABSENT = "the reference networks and compiler results are not beside this checkout"
+needs_shared = pytest.mark.skipif(SHARED is None, reason=ABSENT)
 
 
 def shared(path: str) -> Path:
