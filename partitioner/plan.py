@@ -254,15 +254,15 @@ class Plan:
             "cluster": {
                 "name": self.cluster,
                 "boards": encode(self.boards),
-                "links": [_link_to_json(link) for link in self.links],
+                "links": [_worded(link) for link in self.links],
             },
             "certificate": self.certificate.to_json(),
             "assignments": [
                 {**encode(a), "resources": a.resources.to_json()} for a in self.assignments
             ],
-            "crossings": [_crossing_to_json(crossing) for crossing in self.crossings],
+            "crossings": [_worded(crossing) for crossing in self.crossings],
             "utilisation": encode(self.utilisation),
-            "links": [_link_to_json(link) for link in self.links],
+            "links": [_worded(link) for link in self.links],
             "notes": list(self.notes),
             **encode(self.extra),
         }
@@ -387,13 +387,8 @@ def _list(table: Mapping[str, Any], key: str, where: str) -> list[Any]:
     return value
 
 
-def _crossing_to_json(crossing: Crossing) -> dict[str, Any]:
-    document = encode(crossing)
-    return {_WORDS.get(key, key): value for key, value in document.items()}
-
-
-def _link_to_json(link: LinkLoad) -> dict[str, Any]:
-    return {_WORDS.get(key, key): value for key, value in encode(link).items()}
+def _worded(record: Crossing | LinkLoad) -> dict[str, Any]:
+    return {_WORDS.get(key, key): value for key, value in encode(record).items()}
 
 
 _WORDS = {"origin": "from", "destination": "to"}

@@ -40,7 +40,7 @@ from elasticdf.artifact.manifest import (
 from elasticdf.artifact.opening import BITSTREAM_NAME, NETWORK_NAME, Binary
 from elasticdf.artifact.publish import publish, staging
 from elasticdf.documents import read_json
-from elasticdf.errors import UserError
+from elasticdf.errors import UserError, located
 from partitioner.plan import Mode
 
 DEFAULT_BITSTREAM_ID = "org.elasticdf"
@@ -225,11 +225,13 @@ def _binaries(project: Path, deployment: Deployment) -> dict[int, Binary]:
                 f"elasticdf build {project} --emulate"
             )
         content = Blob.of(path)
+        with located(str(path.parent)):
+            xclbin = axlf.parse(content, board.binary)
         binary = Binary(
             name=board.binary,
             position=position,
             content=content,
-            xclbin=axlf.parse(content, board.binary),
+            xclbin=xclbin,
             memory_offset=memories,
         )
         memories += len(binary.xclbin.memories)

@@ -22,7 +22,7 @@ from elasticdf.artifact.opening import (
 )
 from elasticdf.artifact.sections import IpType, printable
 from elasticdf.documents import parse_json
-from elasticdf.errors import UserError
+from elasticdf.errors import UserError, located
 
 INSPECT_SCHEMA = "elasticdf.inspection/1"
 PLAN_NAME = "plan.json"
@@ -113,7 +113,8 @@ def inspect(path: Path) -> Inspection:
     blob = Blob.of(path)
     start = blob.read(0, min(len(axlf.MAGIC), blob.size))
     if start == axlf.MAGIC:
-        return _xclbin(axlf.parse(path), path)
+        with located(str(path.parent)):
+            return _xclbin(axlf.parse(path), path)
     if path.suffix == ".tar" or path.name in DESCRIPTION_NAMES or described(path.parent):
         return _artifact(open_artifact(path), path)
     if start.lstrip()[:1] == b"{":

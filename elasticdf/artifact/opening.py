@@ -16,7 +16,7 @@ from elasticdf.artifact.bitstream import MAX_JSON_BYTES, Bitstream, Directive
 from elasticdf.artifact.blob import Blob
 from elasticdf.artifact.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
 from elasticdf.artifact.tarwalk import TarEntry, walk
-from elasticdf.errors import UserError
+from elasticdf.errors import UserError, located
 
 BITSTREAM_NAME = "bitstream.json"
 DESCRIPTION_NAMES = (BITSTREAM_NAME, "bitstream.xml")
@@ -75,7 +75,8 @@ class Artifact:
         last = self.entries[-1] if self.entries else None
         if last is None or last.name != MANIFEST_NAME:
             return None
-        return Manifest.parse(last.content.read_at_most(MAX_MANIFEST_BYTES, MANIFEST_NAME))
+        with located(str(self.folder)):
+            return Manifest.parse(last.content.read_at_most(MAX_MANIFEST_BYTES, MANIFEST_NAME))
 
     def binary(self, directive: Directive) -> Binary:
         """Return the binary a directive names.
@@ -121,14 +122,17 @@ def open_artifact(path: Path) -> Artifact:
     """
     description = locate(path)
     bitstream = Bitstream.parse(read_description(description), str(description))
-    archive = Blob.of(description.parent / bitstream.name)
-    entries = walk(archive, bitstream.name)
+    folder = description.parent
+    archive = Blob.of(folder / bitstream.name)
+    with located(str(folder)):
+        entries = walk(archive, bitstream.name)
+        binaries = read_binaries(entries)
     return Artifact(
-        folder=description.parent,
+        folder=folder,
         bitstream=bitstream,
         archive=archive,
         entries=entries,
-        binaries=read_binaries(entries),
+        binaries=binaries,
     )
 
 

@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from codegen.bundle.pack import package
 from elasticdf.artifact.oci import export_oci
+from elasticdf.errors import UserError
 from tests.artifact_samples import deployment, write_project
 from tests.end_to_end.command_line import elasticdf
 
@@ -86,6 +88,51 @@ def test_what_is_no_artifact_is_one_sentence(
     ran = elasticdf("lint", path)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == f"elasticdf: {sentence.replace('{}', str(path))}\n"
+
+
+def cut_archive(folder: Path) -> None:
+    content = (folder / "tiny.tar").read_bytes()
+    (folder / "tiny.tar").write_bytes(content[: len(content) // 2])
+
+
+def cut_manifest(folder: Path) -> None:
+    content = (folder / "tiny.tar").read_bytes()
+    (folder / "tiny.tar").write_bytes(content.replace(b'{\n "schema"', b'[\n "schema"'))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (cut_archive, "{}: tiny.tar, entry "),
+        (cut_manifest, "{}: manifest.json is not JSON (Expecting ',' delimiter"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "inspect"])
+def test_a_damaged_artifact_is_named_with_its_folder(
+    command: str, damage: Callable[[Path], None], said: str, artifact: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(artifact, folder)
+    damage(folder)
+    np.save(tmp_path / "in.npy", np.zeros((1, 1)))
+    extra = ("--input", tmp_path / "in.npy") if command == "run" else ()
+    ran = elasticdf(command, folder, *extra)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"elasticdf: {said.replace('{}', str(folder))}")
+    assert ran.err.count("\n") == 1
+
+
+def test_a_binary_cut_short_is_named_with_its_folder(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "p", deployment("hw"))
+    binary = next(project.glob("board0/*.xclbin"))
+    binary.write_bytes(binary.read_bytes()[:-1])
+    said = f"{binary.parent}: {binary.name}: the header says "
+    with pytest.raises(UserError) as caught:
+        package(project)
+    assert str(caught.value).startswith(said)
+    ran = elasticdf("inspect", binary)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"elasticdf: {said}")
 
 
 def test_a_compressed_archive_is_named_as_one(artifact: Path, tmp_path: Path) -> None:
