@@ -35,6 +35,7 @@ from partitioner.placed import folded, hops_of, net_of
 from partitioner.plan import Assignment, Place, Plan
 from partitioner.problem import Problem, Region, Vector, exact
 from partitioner.request import Request
+from partitioner.search import Searched
 from partitioner.solution import proof_from_above, proof_from_below
 from partitioner.topology import vector
 from partitioner.verify import capacities
@@ -64,6 +65,9 @@ _MOST_EVENTS = 80_000_000
 _TURNS = 3
 _FIRST_SHARE = 0.75
 """Part of the time limit the first search may take; others share the rest."""
+
+_SOONER_SHARE = 0.5
+"""Part of the time left for a plan of lower latency before its FIFOs are sized."""
 
 _LEAST_SECONDS = 2.0
 """Time for a further search, even if none is left."""
@@ -111,11 +115,31 @@ class _Sized:
     result: SimulationResult
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Filled:
+    """A plan with its FIFOs.
+
+    Attributes:
+        plan: It.
+        problem: What it solves.
+        groups: Its FIFOs.
+        used: What it uses with them, per region.
+        broken: Limits on resources that it breaks, a sentence each.
+    """
+
+    plan: Plan
+    problem: Problem
+    groups: tuple[_Sized, ...]
+    used: Sequence[Vector]
+    broken: tuple[str, ...]
+
+
 def plan_with_fifos(request: Request) -> tuple[Plan, Problem]:
     """Return the best plan that fits with its FIFOs, and the problem whose solution it is.
 
     A plan that was searched again is proven only as far as the first search's bound goes: FIFOs
-    only take room. If they fit nowhere, the first plan leaves them to FINN and says so.
+    only take room. Of plans of that rate the one with the lowest latency found is taken if its
+    FIFOs fit, too. If they fit nowhere, the first plan leaves them to FINN and says so.
 
     Raises:
         UserError: The request contradicts itself.
@@ -124,37 +148,36 @@ def plan_with_fifos(request: Request) -> tuple[Plan, Problem]:
     """
     options, clock = request.options, request.options.clock()
     seconds = options.time_limit * _FIRST_SHARE
-    plan, problem = search.plan_with_problem(
-        replace(request, options=replace(options, time_limit=seconds))
-    )
-    first, regions = (plan, problem), {region.name: region for region in problem.regions}
+    searched = search.searched(replace(request, options=replace(options, time_limit=seconds)))
+    plan, problem = first = searched.plan()
+    own = {region.name: region for region in problem.regions}
     asked, reason = request, ""
     for turn in range(_TURNS):
         _tell(request, "sizing FIFOs")
         try:
-            groups = _sized(request.graph, plan, clock)
+            filled = _filled(request.graph, plan, problem, own, clock)
         except UserError as error:
             return _unsized(plan, str(error)), problem
-        charged = _charged(request.graph, plan, groups)
-        own = tuple(regions.get(region.name, region) for region in problem.regions)
-        used = _used(problem, charged)
-        broken = list(capacities(replace(problem, regions=own), used))
-        if not broken:
-            return (_less_proven(request, charged, first[0], own) if turn else charged), problem
-        reason = broken[0]
+        if not filled.broken:
+            best = _sooner(searched, filled, own, clock)
+            if turn:
+                best = replace(best, plan=_less_proven(request, best.plan, first[0], own))
+            return best.plan, best.problem
+        reason = filled.broken[0]
         if turn == _TURNS - 1:
             break
         _tell(request, f"searching again: with FIFOs {reason}")
         asked = replace(
             asked,
-            fifo_bits=_most(asked.fifo_bits, groups),
-            limits={**asked.limits, **_tightened(problem, own, used)},
+            fifo_bits=_most(asked.fifo_bits, filled.groups),
+            limits={**asked.limits, **_tightened(filled, own)},
             options=replace(
                 options, time_limit=max(_LEAST_SECONDS, clock.left() / (_TURNS - turn - 1))
             ),
         )
         try:
-            plan, problem = search.plan_with_problem(asked)
+            searched = search.searched(asked)
+            plan, problem = searched.plan()
         except (InfeasibleError, TimeLimitError):
             break
         if plan.frames_per_second < first[0].frames_per_second * _WORTH:
@@ -162,8 +185,68 @@ def plan_with_fifos(request: Request) -> tuple[Plan, Problem]:
     return _unsized(first[0], f"with them {reason}"), first[1]
 
 
-def _tightened(problem: Problem, own: Sequence[Region], used: Sequence[Vector]) -> dict[str, float]:
+def _sooner(
+    searched: Searched, filled: _Filled, own: Mapping[str, Region], clock: Clock
+) -> _Filled:
+    """Return a plan of the same rate and a lower latency whose FIFOs fit too, else the one given.
+
+    Layers faster than the rate asks for take more room, so it comes second: room for the FIFOs
+    of the rate goes first.
+    """
+    request, space = (
+        searched.space.request,
+        replace(searched.space, clock=clock.part(_SOONER_SHARE)),
+    )
+    sooner = replace(searched, space=space).sooner()
+    if sooner.found is searched.found:
+        return filled
+    plan, problem = sooner.plan()
+    if plan.latency_seconds >= filled.plan.latency_seconds:
+        return filled
+    _tell(request, "sizing the FIFOs of a plan with a lower latency")
+    try:
+        other = _filled(request.graph, plan, problem, own, clock)
+    except UserError:
+        return filled
+    return filled if other.broken else other
+
+
+def _filled(
+    graph: Graph, plan: Plan, problem: Problem, own: Mapping[str, Region], clock: Clock
+) -> _Filled:
+    """Return a plan with its FIFOs.
+
+    Args:
+        graph: The network.
+        plan: Without them.
+        problem: What it solves.
+        own: Regions with the limits that were asked for, by name.
+        clock: Time left for sizing.
+
+    Raises:
+        UserError: Something cannot be simulated.
+    """
+    groups = _sized(graph, plan, clock)
+    charged = _charged(graph, plan, groups)
+    used = _used(problem, charged)
+    limited = replace(problem, regions=_with_limits(problem, own))
+    return _Filled(
+        plan=charged,
+        problem=problem,
+        groups=groups,
+        used=used,
+        broken=tuple(capacities(limited, used)),
+    )
+
+
+def _with_limits(problem: Problem, own: Mapping[str, Region]) -> tuple[Region, ...]:
+    return tuple(own.get(region.name, region) for region in problem.regions)
+
+
+def _tightened(filled: _Filled, own: Mapping[str, Region]) -> dict[str, float]:
     """Return limits that leave room for what FIFOs took beyond the regions' own limits."""
+    problem = filled.problem
+    asked = _with_limits(problem, own)
     found: dict[str, float] = {}
 
     def lower(name: str, limit: float, excess: Fraction) -> None:
@@ -171,7 +254,7 @@ def _tightened(problem: Problem, own: Sequence[Region], used: Sequence[Vector]) 
             tight = max(_LEAST_LIMIT, limit - float(excess) * _MARGIN)
             found[name] = min(found.get(name, limit), tight)
 
-    for now, region, amounts in zip(problem.regions, own, used, strict=True):
+    for now, region, amounts in zip(problem.regions, asked, filled.used, strict=True):
         shares = [
             Fraction(u, c) if c else Fraction(0)
             for u, c in zip(amounts, region.capacity, strict=True)
@@ -187,11 +270,11 @@ def _tightened(problem: Problem, own: Sequence[Region], used: Sequence[Vector]) 
     return found
 
 
-def _less_proven(request: Request, plan: Plan, first: Plan, own: Sequence[Region]) -> Plan:
+def _less_proven(request: Request, plan: Plan, first: Plan, own: Mapping[str, Region]) -> Plan:
     """Return the plan with the proof that holds for it, and the limits that were asked for."""
     limits = {
         (region.board, region.die, name): limit
-        for region in own
+        for region in own.values()
         for name, limit in zip(RESOURCE_NAMES, region.limits, strict=True)
     }
     found, proven = plan.certificate, first.certificate

@@ -7,9 +7,12 @@ when parts of a frame leave it. Refuses to choose.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TypeAlias
+
+import networkx as nx
 
 from elasticdf.folding import coupled
 from elasticdf.folding.coupling import window_folding
@@ -64,6 +67,29 @@ class Menu:
         """Foldings of all layers that have a choice."""
         return sum(len(folds) for folds in self.folds if len(folds) > 1)
 
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """Layers that can only be folded anew together, each layer in one group."""
+        bound = nx.Graph((window, consumer) for window, consumer, _ in self.pairs)
+        bound.add_nodes_from(range(len(self.folds)))
+        return tuple(sorted(tuple(sorted(group)) for group in nx.connected_components(bound)))
+
+    def between(self, group: tuple[int, ...], pick: Sequence[int]) -> list[dict[int, int]]:
+        """Return the foldings of a group by layer, from those of a pick to the slowest."""
+        rows = [range(pick[j], len(self.folds[j])) for j in group]
+        legal = (dict(zip(group, folds, strict=True)) for folds in product(*rows))
+        bound = [pair for pair in self.pairs if pair[0] in group]
+        return sorted(
+            (f for f in legal if all((f[i], f[j]) in allowed for i, j, allowed in bound)),
+            key=lambda folds: (sum(folds.values()), sorted(folds.items())),
+        )
+
+    def changed(self, choices: Choices, folds: Mapping[int, int]) -> Choices:
+        """Return choices with those of some layers' foldings in their place."""
+        return tuple(
+            self.folds[j][folds[j]].choices if j in folds else row for j, row in enumerate(choices)
+        )
+
 
 def menu(table: ChoiceTable, fastest: int, slowest: int) -> Menu:
     """Return the foldings of a table between two of its targets.
@@ -78,7 +104,7 @@ def menu(table: ChoiceTable, fastest: int, slowest: int) -> Menu:
     for target in _rungs(fastest, slowest):
         for row, choices in zip(found, table.at(table.targets[target]) or (), strict=True):
             for choice in choices:
-                row.setdefault(_key(choice), {})[repr(choice)] = choice
+                row.setdefault(key_of(choice), {})[repr(choice)] = choice
     curves: dict[str, Curve] = {}
     folds = tuple(
         tuple(_folds(layer, row, curves)) for layer, row in zip(graph.layers, found, strict=True)
@@ -126,7 +152,8 @@ def _rungs(fastest: int, slowest: int) -> list[int]:
     return sorted({fastest + (slowest - fastest) * i // (count - 1) for i in range(count)})
 
 
-def _key(choice: Choice) -> Key:
+def key_of(choice: Choice) -> Key:
+    """Return what tells a choice's folding from the layer's others."""
     return tuple(choice.attributes.get(name) for name in FOLDING_ATTRIBUTES)
 
 

@@ -3,11 +3,14 @@
 The model's bound holds for every placement; what it picks is simulated alone for the exact bound of
 that pick, then placed and simulated in place. Picks that were tried are excluded, so on a small
 network the search ends with a proof. Where the model is large it is solved without its integers,
-and gives up room until a pick finds a place. Refuses to trade latency for anything.
+and gives up room until a pick finds a place. The same model with the room of every region also
+picks for layers that stay where they are. Refuses to trade latency for anything but a frame rate
+it is given.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from math import inf
 
@@ -17,8 +20,10 @@ from elasticdf.simulation import frame_latency
 from elasticdf.simulation.curve import least_latency
 from partitioner import answer
 from partitioner.bounds import least_controller, pooled_loads
+from partitioner.choices import Choices
 from partitioner.clock import Clock
-from partitioner.menu import Menu, menu
+from partitioner.in_place import loads_in_place, rebuilt
+from partitioner.menu import Key, Menu, key_of, menu
 from partitioner.packing import Loads
 from partitioner.plan import Mode
 from partitioner.problem import Problem
@@ -47,6 +52,15 @@ _MOST_IDLE = 25
 _ROOMS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5)
 """Shares of all regions' room that a pick may take, until one finds a place."""
 
+_ROOMS_IN_PLACE = (1.0, 1.05, 1.1, 1.2)
+"""The same of every region's room, until there is a pick for layers that stay where they are."""
+
+_TIE_SHARE = 0.5
+"""Of the time left, for finding a lower latency at the same frame rate."""
+
+_TIE_SECONDS = 3.0
+"""Most of it: counted work, for the same plan on every machine."""
+
 
 def quickest(space: Space, replicas: int, slowest: int) -> Found | None:
     """Return the placement with the lowest latency found, with the proven limit on it.
@@ -62,9 +76,46 @@ def quickest(space: Space, replicas: int, slowest: int) -> Found | None:
     even = _even(space, replicas, slowest)
     if even is None:
         return None
-    search = _Search(space, replicas, even, space.clock.part(_SHARE_OF_TIME), slowest)
+    latency = latency_cycles(space, even)
+    search = _Search(space, even, latency, space.clock.part(_SHARE_OF_TIME), slowest)
     search.run()
     return replace(search.best, least_latency=min(search.bound, search.latency))
+
+
+def sooner(space: Space, found: Found) -> Found:
+    """Return the placement with the lowest latency found among those of a frame rate.
+
+    As many copies may have the interval, or fewer a shorter one, or more a longer one.
+
+    Args:
+        space: A request on a cluster.
+        found: A placement of that rate, returned unless another is quicker.
+    """
+    if space.request.as_is or space.clock.left() <= 0:
+        return found
+    space = space.counted(min(_TIE_SECONDS, _TIE_SHARE * space.clock.left()))
+    best, latency = found, latency_cycles(space, found)
+    for replicas, target in _of_the_rate(space, found):
+        start = found if replicas == found.replicas else space.place(target, replicas)
+        if start is None or space.clock.left() <= 0:
+            continue
+        first = latency if start is found else latency_cycles(space, start)
+        search = _Search(space, start, min(first, latency), space.clock, target)
+        if first < latency:
+            best, latency = start, first
+        search.run()
+        if search.latency < latency:
+            best, latency = search.best, search.latency
+    return best
+
+
+def _of_the_rate(space: Space, found: Found) -> Iterator[tuple[int, int]]:
+    """Yield (copies, index of their interval among the targets) of a placement's rate."""
+    index = {cycles: target for target, cycles in enumerate(space.table.targets)}
+    for replicas in space.replica_numbers():
+        interval, rest = divmod(found.interval_cycles * replicas, found.replicas)
+        if not rest and interval in index:
+            yield replicas, index[interval]
 
 
 def with_more_copies(space: Space, found: Found) -> Found:
@@ -104,27 +155,24 @@ class _Search:
 
     Attributes:
         space: A request on a cluster.
-        replicas: Copies.
         best: The placement with the lowest latency so far.
+        latency: To be undercut, in cycles: that of the best, or less.
         clock: Time left.
         slowest: Index of the longest target an interval may have.
-        latency: Of the best, in cycles.
         bound: Cycles no placement undercuts, as far as that is known.
     """
 
     space: Space
-    replicas: int
     best: Found
+    latency: int
     clock: Clock
     slowest: int
-    latency: int = field(init=False)
     bound: float = 0.0
     _menu: Menu = field(init=False)
     _loads: Loads = field(init=False)
     _tried: dict[Pick, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.latency = latency_cycles(self.space, self.best)
         targets = self.space.table.targets
         last = max(t for t in range(self.slowest + 1) if t == 0 or targets[t] <= self.latency)
         self._menu = menu(self.space.table, self.space.fastest, max(last, self.space.fastest))
@@ -132,11 +180,66 @@ class _Search:
 
     def run(self) -> None:
         """Improve the best and raise the bound until time or picks run out."""
-        if self._menu.size <= _WHOLE_SIZE:
+        self._speed_up()
+        sitting = self.best
+        if self._is_small:
             self._try_all()
         for room in _ROOMS:
             if self.clock.left() <= 0 or self._closed or self._try(room):
+                break
+        if self.best is not sitting:
+            self._speed_up()
+
+    @property
+    def _is_small(self) -> bool:
+        return self._menu.size <= _WHOLE_SIZE
+
+    def _speed_up(self) -> None:
+        """Pick for the layers of the best where they sit, and take of the pick what finds room."""
+        loads = loads_in_place(self._offering(self._choices()), self.best)
+        for room in _ROOMS_IN_PLACE:
+            if self.clock.left() <= 0 or self._closed:
                 return
+            model, answer = self._solve(loads, room, relaxed=not self._is_small)
+            if answer.values is not None:
+                pick = model.pick(answer)
+                if not self._lay(pick):
+                    self._approach(pick)
+                return
+
+    def _approach(self, pick: Pick) -> None:
+        """Move foldings towards a pick, what saves most cycles first, as far as room allows."""
+        now = [max(choice.cycles for choice in row) for row in self._built()]
+        picked = [row[f].cycles for row, f in zip(self._menu.folds, pick, strict=True)]
+        found, choices = self.best, self._built()
+        for group in sorted(self._menu.groups, key=lambda g: sum(picked[j] - now[j] for j in g)):
+            steps = [
+                folds
+                for folds in self._menu.between(group, pick)
+                if sum(self._menu.folds[j][f].cycles - now[j] for j, f in folds.items()) < 0
+            ]
+            low, high = 0, len(steps)
+            while low < high and self.clock.left() > 0:
+                middle = (low + high) // 2 if low else 0  # the pick itself first
+                changed = self._menu.changed(choices, steps[middle])
+                attempt = rebuilt(self.space, found, changed, found.interval_cycles)
+                if attempt is None:
+                    low = middle + 1
+                else:
+                    found, choices, high = attempt, changed, middle
+        self._offer(found)
+
+    def _built(self) -> Choices:
+        """Return every choice of the foldings that copies of each layer of the best have."""
+        size, placement = len(self._menu.folds), self.best.placement
+        used: list[set[Key]] = [set() for _ in range(size)]
+        for position, option in enumerate(placement.options):
+            layer = position % size
+            used[layer].add(key_of(self.best.choices[layer][option]))
+        return tuple(
+            tuple(choice for choice in row if key_of(choice) in keys)
+            for row, keys in zip(self.best.choices, used, strict=True)
+        )
 
     @property
     def _closed(self) -> bool:
@@ -147,7 +250,7 @@ class _Search:
         idle = 0
         for _ in range(_MOST_PICKS):
             before = self.latency
-            model, answer = self._solve(1.0, relaxed=False)
+            model, answer = self._solve(self._loads, 1 / self.best.replicas, relaxed=False)
             if answer.status is Status.INFEASIBLE:
                 self.bound = self._excluded
                 return
@@ -161,7 +264,7 @@ class _Search:
 
     def _try(self, room: float) -> bool:
         """Try the pick of the model without its integers; return whether it found a place."""
-        model, answer = self._solve(room, relaxed=True)
+        model, answer = self._solve(self._loads, room / self.best.replicas, relaxed=True)
         if room == 1.0:
             self.bound = max(self.bound, self._lower(model, answer))
         if answer.values is None:
@@ -177,11 +280,11 @@ class _Search:
     def _lower(self, model: Wavefront, answer: Answer) -> float:
         return model.cycles(answer.bound) - 1e-3 if answer.bound > 0 else 0.0
 
-    def _solve(self, room: float, *, relaxed: bool) -> tuple[Wavefront, Answer]:
+    def _solve(self, loads: Loads, room: float, *, relaxed: bool) -> tuple[Wavefront, Answer]:
         model = Wavefront(
             menu=self._menu,
-            loads=self._loads,
-            room=room / self.replicas,
+            loads=loads,
+            room=room,
             unit=max(self.latency / 1000, 1.0),
             taken=() if relaxed else tuple(self._tried),
         )
@@ -205,30 +308,43 @@ class _Search:
         if self._tried[pick] >= self.latency:
             return False
         interval = max(fold.cycles for fold in folds)
-        found = self.space.laid(tuple(fold.choices for fold in folds), interval, self.replicas)
+        choices = tuple(fold.choices for fold in folds)
+        found = rebuilt(self.space, self.best, choices, interval) or self.space.laid(
+            choices, interval, self.best.replicas
+        )
         if found is None:
             return False
+        self._offer(found)
+        return True
+
+    def _offer(self, found: Found) -> None:
         latency = latency_cycles(self.space, found)
         if latency < self.latency:
             self.best, self.latency = found, latency
-        return True
 
     def _pooled(self) -> Loads:
         """Return each choice's share of every limit of all regions, or of the one whole board."""
-        choices = tuple(
-            tuple(choice for fold in row for choice in fold.choices) for row in self._menu.folds
-        )
-        interval = max(choice.cycles for row in choices for choice in row)
-        problem = self.space.problem(choices, interval, self.replicas)
+        choices = self._choices()
+        problem = self._offering(choices)
         regions = self._regions(problem)
         loads = pooled_loads(problem, regions, taken=least_controller(problem, regions))
         most = max(len(row) for row in choices)
         blocks = [loads[:, start : start + most] for start in range(0, loads.shape[1], most)]
         return np.asarray(np.min(blocks, axis=0))
 
+    def _choices(self) -> Choices:
+        """Return every choice of the menu."""
+        return tuple(
+            tuple(choice for fold in row for choice in fold.choices) for row in self._menu.folds
+        )
+
+    def _offering(self, choices: Choices) -> Problem:
+        interval = max(choice.cycles for row in choices for choice in row)
+        return self.space.problem(choices, interval, self.best.replicas)
+
     def _regions(self, problem: Problem) -> tuple[int, ...]:
         boards = self.space.cluster.boards
-        whole = self.space.request.mode is Mode.DATA_PARALLEL and self.replicas == 1
+        whole = self.space.request.mode is Mode.DATA_PARALLEL and self.best.replicas == 1
         if not whole or len({board.name for board in boards}) > 1:
             return problem.places
         return problem.regions_of(0)

@@ -1,4 +1,4 @@
-"""The outer loop: the goal, the number of boards, then fewer crossings, then the certificate.
+"""The outer loop: the goal, the number of boards, latency, fewer crossings, the certificate.
 
 How many replicas at which interval is `partitioner.throughput`'s part.
 """
@@ -18,7 +18,7 @@ from partitioner.clock import Clock
 from partitioner.control_ports import with_fewer_control_ports
 from partitioner.plan import Plan, Proof
 from partitioner.problem import Problem
-from partitioner.quickest import quickest, with_more_copies
+from partitioner.quickest import quickest, sooner, with_more_copies
 from partitioner.request import Objective, Request
 from partitioner.solution import proof_from_above, proof_from_below
 from partitioner.space import Found, Space
@@ -46,6 +46,34 @@ class Settled:
     crossing_cost: Proof
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """What the search for a request's goal came to.
+
+    Attributes:
+        space: The request, the boards it takes and the time left.
+        found: Where everything sits, before crossings were made few.
+        rate_bound: Frames per cycle that no placement exceeds.
+    """
+
+    space: Space
+    found: Found
+    rate_bound: float
+
+    def plan(self) -> tuple[Plan, Problem]:
+        """Return the plan with few crossings, and the problem whose solution it is."""
+        few = settled(self.space, self.found, self.rate_bound)
+        return planned(self.space.request, self.space.cluster, few), self.found.problem
+
+    def sooner(self) -> Searched:
+        """Return what has the lowest latency found at the highest rate; itself at other goals."""
+        request = self.space.request
+        if request.fps is not None or request.objective is not Objective.THROUGHPUT:
+            return self
+        found = sooner(self.space, self.found)
+        return self if found is self.found else replace(self, found=found)
+
+
 def plan(request: Request) -> Plan:
     """Return the best plan for a request.
 
@@ -65,13 +93,24 @@ def plan_with_problem(request: Request) -> tuple[Plan, Problem]:
         InfeasibleError: There is no plan.
         TimeLimitError: Time ran out before any plan was found.
     """
+    return searched(request).sooner().plan()
+
+
+def searched(request: Request) -> Searched:
+    """Return what the search for a request's goal comes to.
+
+    Raises:
+        UserError: The request contradicts itself.
+        InfeasibleError: There is no plan.
+        TimeLimitError: Time ran out before any plan was found.
+    """
     clock = request.options.clock()
     if isinstance(request.target, AutoTarget):
         space, found, bound = _fewest_boards(request, request.target, clock)
     else:
         space = Space.of(request, request.target, clock)
         found, bound = _required(space)
-    return planned(request, space.cluster, settled(space, found, bound)), found.problem
+    return Searched(space=space, found=found, rate_bound=bound)
 
 
 def _required(space: Space) -> tuple[Found, float]:

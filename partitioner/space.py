@@ -15,7 +15,7 @@ from partitioner.apart import Held, hold
 from partitioner.boardwise import Copies, place_boardwise
 from partitioner.census import Census
 from partitioner.choices import Choices, ChoiceTable
-from partitioner.clock import Clock
+from partitioner.clock import Clock, Meter
 from partitioner.explain import NOTHING, Loosened
 from partitioner.fill import construct
 from partitioner.formulation import Formulation
@@ -74,6 +74,22 @@ class Found:
     interval_cycles: int
     replicas: int
     least_latency: float | None = None
+
+    @staticmethod
+    def of(choices: Choices, problem: Problem, placement: Placement) -> Found:
+        """Return a verified placement with the interval of its slowest layer."""
+        size = len(problem.items)
+        slowest = max(
+            choices[position % size][option].cycles
+            for position, option in enumerate(placement.options)
+        )
+        return Found(
+            problem=problem,
+            placement=placement,
+            choices=choices,
+            interval_cycles=max(slowest, 1),
+            replicas=problem.replicas,
+        )
 
     def rate(self) -> float:
         """Return frames per cycle of the whole system."""
@@ -135,6 +151,16 @@ class Space:
             without=without,
         )
 
+    def counted(self, seconds: float) -> Space:
+        """Return the space with so many seconds left, of counted work whatever limits its own."""
+        options = self.request.options
+        meter = Meter() if options.meter is None else options.meter
+        return replace(
+            self,
+            request=replace(self.request, options=replace(options, meter=meter)),
+            clock=Clock(seconds, meter, options.stop),
+        )
+
     @property
     def fastest(self) -> int:
         """The first target that every layer can reach with streams and words that can be built."""
@@ -190,7 +216,7 @@ class Space:
         problem = self.problem(choices, interval, replicas)
         self.clock.charge(_SECONDS_PER_SIZE * problem.size)
         placement = construct(problem, self.clock) or self._search(problem)
-        return None if placement is None else _found(choices, problem, placement)
+        return None if placement is None else Found.of(choices, problem, placement)
 
     def examine(self, target: int, replicas: int) -> Examined:
         """Place that many replicas at a target or prove that impossible, as time allows."""
@@ -210,7 +236,7 @@ class Space:
         )
         if held.placement is None or violations(problem, held.placement):
             return Examined(impossible=held.most < replicas)
-        return Examined(found=_found(choices, problem, held.placement))
+        return Examined(found=Found.of(choices, problem, held.placement))
 
     def _hold(self, problem: Problem) -> Held:
         """Return what one board holds of some replicas, as time allows."""
@@ -325,20 +351,6 @@ def coarse_first(numbers: Sequence[int]) -> Iterator[int]:
         if low < middle < high:
             yield numbers[middle]
             gaps += [(low, middle), (middle, high)]
-
-
-def _found(choices: Choices, problem: Problem, placement: Placement) -> Found:
-    size = len(problem.items)
-    slowest = max(
-        choices[position % size][option].cycles for position, option in enumerate(placement.options)
-    )
-    return Found(
-        problem=problem,
-        placement=placement,
-        choices=choices,
-        interval_cycles=max(slowest, 1),
-        replicas=problem.replicas,
-    )
 
 
 def _anchored(problem: Problem) -> bool:

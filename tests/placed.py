@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
 from elasticdf.hardware import Cluster
+from elasticdf.hardware.load import load_board
 from elasticdf.ir import DataType, Graph, Layer, Resources, Tensor
 from elasticdf.layers import kind_of, with_defaults
 from elasticdf.layers.kind import padded
@@ -72,6 +75,40 @@ def chain(length: int, pe: tuple[int, ...] = (2, 4)) -> Graph:
     )
 
 
+def dense(widths: tuple[int, ...]) -> Graph:
+    """Return fully connected layers one after another, each waiting for all outputs of the last."""
+    layers, tensors = [], {"t0": _tensor("t0", "UINT4", (1, widths[0]))}
+    for i, (inputs, outputs) in enumerate(pairwise(widths)):
+        layer = Layer(
+            name=f"MVAU_hls_{i}",
+            op_type="MVAU_hls",
+            attributes={
+                "MW": inputs,
+                "MH": outputs,
+                "PE": 1,
+                "SIMD": 1,
+                "numInputVectors": (1,),
+                "inputDataType": "UINT4",
+                "weightDataType": "INT4",
+                "outputDataType": "UINT4",
+                "accDataType": "INT16",
+            },
+            inputs=(f"t{i}", f"weights_{i}", f"thresholds_{i}"),
+            outputs=(f"t{i + 1}",),
+        )
+        layers.append(with_defaults(layer))
+        tensors[f"t{i + 1}"] = _tensor(f"t{i + 1}", "UINT4", (1, outputs))
+        tensors[f"weights_{i}"] = _tensor(f"weights_{i}", "INT4", (inputs, outputs))
+        tensors[f"thresholds_{i}"] = _tensor(f"thresholds_{i}", "INT16", (outputs, 15))
+    return Graph(
+        name="dense",
+        layers=tuple(layers),
+        tensors=tensors,
+        inputs=("t0",),
+        outputs=(f"t{len(widths) - 1}",),
+    )
+
+
 def diamond(branch: int) -> Graph:
     """Return a fork, ``branch`` layers on one side and none on the other, and a join."""
     names = ["in", "left0", "right", *(f"left{i + 1}" for i in range(branch)), "out"]
@@ -109,6 +146,16 @@ def diamond(branch: int) -> Graph:
     return Graph(
         name="diamond", layers=tuple(layers), tensors=tensors, inputs=("in",), outputs=("out",)
     )
+
+
+def small_board(luts: tuple[int, ...]) -> Cluster:
+    """Return a board whose dies have so few LUTs and nothing to pay for memory."""
+    board = load_board("u280")
+    dies = tuple(
+        replace(die, capacity=replace(die.capacity, lut=lut))
+        for die, lut in zip(board.dies, luts, strict=True)
+    )
+    return Cluster(name="small", boards=(replace(board, dies=dies, controllers=()),))
 
 
 def placed(

@@ -46,7 +46,7 @@ def test_it_says_what_a_search_at_each_clock_does(tmp_path: Path, mode: Mode) ->
     assert settled is not None
     for clock in CLOCKS:
         asked = replace(request, clock_hz=clock)
-        shared, own = any_clock.plan(asked, settled), search.plan(asked)
+        shared, (own, _) = any_clock.plan(asked, settled), search.searched(asked).plan()
         assert shared is not None
         assert not list(contradictions(shared))
         assert shared.clock_hz == clock

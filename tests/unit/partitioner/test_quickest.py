@@ -8,8 +8,7 @@ from itertools import product
 
 import pytest
 
-from elasticdf.hardware.cluster import Cluster, parse_target
-from elasticdf.hardware.load import load_board
+from elasticdf.hardware.cluster import parse_target
 from elasticdf.ir import Graph
 from partitioner.clock import Clock
 from partitioner.menu import menu
@@ -22,7 +21,7 @@ from partitioner.solution import Placement
 from partitioner.solver import SolverOptions
 from partitioner.space import Found, Space
 from partitioner.verify import violations
-from tests.placed import chain, diamond
+from tests.placed import chain, diamond, small_board
 
 REQUEST = Request(
     graph=chain(3),
@@ -59,16 +58,6 @@ def _placements(space: Space) -> Iterator[Found]:
                     break  # variants do not change latency
 
 
-def _small_board(luts: tuple[int, ...]) -> Cluster:
-    """Return a board whose dies have so few LUTs and nothing to pay for memory."""
-    board = load_board("u280")
-    dies = tuple(
-        replace(die, capacity=replace(die.capacity, lut=lut))
-        for die, lut in zip(board.dies, luts, strict=True)
-    )
-    return Cluster(name="small", boards=(replace(board, dies=dies, controllers=()),))
-
-
 def _cycles(found: Plan) -> int:
     return round(found.latency_seconds * found.clock_hz)
 
@@ -80,8 +69,8 @@ def _cycles(found: Plan) -> int:
 )
 @pytest.mark.parametrize("graph", [chain(3), diamond(1)], ids=["chain", "diamond"])
 def test_no_placement_of_a_tiny_network_is_quicker(graph: Graph, luts: tuple[int, ...]) -> None:
-    request = replace(REQUEST, graph=graph, target=_small_board(luts))
-    space = Space.of(request, _small_board(luts), Clock(60))
+    request = replace(REQUEST, graph=graph, target=small_board(luts))
+    space = Space.of(request, small_board(luts), Clock(60))
     known: dict[object, int] = {}
     for found in _placements(space):
         steps = tuple(len(route) for route in found.placement.routes)
@@ -98,7 +87,7 @@ def test_no_placement_of_a_tiny_network_is_quicker(graph: Graph, luts: tuple[int
 
 
 def test_a_frame_rate_is_kept_at_the_lowest_latency() -> None:
-    request = replace(REQUEST, target=_small_board((200, 90, 40)), replicas=None)
+    request = replace(REQUEST, target=small_board((200, 90, 40)), replicas=None)
     free = plan(request)
     bound = plan(replace(request, fps=free.frames_per_second * 1.01))
     assert free.latency_seconds <= bound.latency_seconds
