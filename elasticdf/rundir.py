@@ -162,11 +162,13 @@ def project_deployment(folder: Path) -> Deployment:
     """Return what a project is built from.
 
     Raises:
-        UserError: The folder is no project, its plan contradicts itself, or the deployment was made
-            from another plan.
+        UserError: The folder is no project, its plan contradicts itself, or the deployment was
+            edited or made from another plan.
     """
     plan, path = project_plan(folder), folder / DEPLOYMENT
     deployment = Deployment.from_json(read_json(path), str(path))
+    if _listed(folder).get(DEPLOYMENT) not in (None, sha256(path.read_bytes())):
+        raise UserError(f"{path} was edited; make the project again with elasticdf partition")
     if deployment.plan_digest != plan.digest:
         raise UserError(
             f"{folder / PLAN} is not the plan that {path} was made from, so it was edited; "
@@ -221,10 +223,13 @@ def _is_ours(folder: Path) -> bool:
 
 def _files_of(folder: Path) -> set[str]:
     """Return the files an earlier run wrote here, by its manifest."""
-    if not _is_ours(folder):
-        return set()
-    listed = read_json(folder / MANIFEST).get("files")
-    return set(listed) if isinstance(listed, dict) else set()
+    return set(_listed(folder)) if _is_ours(folder) else set()
+
+
+def _listed(folder: Path) -> Mapping[str, Any]:
+    """Return the digests of the manifest, by file."""
+    path = folder / MANIFEST
+    return expect_table(read_json(path).get("files"), f"{path}, files")
 
 
 def _remove(folder: Path, names: Iterable[str]) -> None:

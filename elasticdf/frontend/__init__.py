@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from elasticdf.errors import UserError
+from elasticdf.errors import UserError, located
 from elasticdf.frontend import finn
 from elasticdf.frontend.qonnx import loading, reading
 from elasticdf.frontend.specialise import specialise
@@ -58,5 +58,6 @@ def load_with_model(
             f"network name {called!r} may only hold letters, digits, '_' and '.'; choose another"
         )
     if finn.is_finn_graph(model):
-        return content, specialise(finn.read(model, name=called), part)
+        with located(str(path)):
+            return content, specialise(finn.read(model, name=called), part)
     return content, loading.from_model(model, path, called, quirks=quirks, part=part)

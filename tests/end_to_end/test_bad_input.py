@@ -229,7 +229,7 @@ def test_an_edited_plan_is_refused(tmp_path: Path) -> None:
     assert before == sorted(tmp_path.rglob("*"))
 
 
-def test_an_edited_manifest_or_an_exchanged_network_is_refused(tmp_path: Path) -> None:
+def test_an_edited_or_exchanged_file_of_a_project_is_refused(tmp_path: Path) -> None:
     project = tmp_path / "p"
     asked = ("partition", "zoo:tfc-w1a1", *TARGET, "--replicas", "1", "-o", project)
     assert elasticdf(*asked).code == 0
@@ -247,6 +247,16 @@ def test_an_edited_manifest_or_an_exchanged_network_is_refused(tmp_path: Path) -
             ran = elasticdf(*command)
             assert (ran.code, ran.err) == (2, f"elasticdf: {path}, {said}\n")
     path.write_text(manifest)
+    deployment = project / "deployment.json"
+    written = deployment.read_text()
+    deployment.write_text(json.dumps({**json.loads(written), "network": "other"}))
+    for command in (("build", project, "--emulate"), ("package", project)):
+        ran = elasticdf(*command)
+        assert ran.code == 2
+        assert ran.err == (
+            f"elasticdf: {deployment} was edited; make the project again with elasticdf partition\n"
+        )
+    deployment.write_text(written)
     models.export("tfc-w1a1", project / "network.onnx", seed=1)
     ran = elasticdf("build", project, "--emulate")
     assert ran.code == 2

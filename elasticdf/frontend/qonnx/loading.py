@@ -7,7 +7,7 @@ from pathlib import Path
 
 import onnx
 
-from elasticdf.errors import ElasticDFError, UserError
+from elasticdf.errors import UserError, located
 from elasticdf.frontend.qonnx.closing import close
 from elasticdf.frontend.qonnx.lowering import lower
 from elasticdf.frontend.qonnx.passes import passes
@@ -26,7 +26,7 @@ def from_model(
         UserError: It cannot become hardware; the message starts with the path.
     """
     network = read(model, path)
-    try:
+    with located(str(path)):
         sketch, value = lower(network, quirks=quirks)
         output, ending = close(sketch, value)
         if not sketch.layers:
@@ -34,8 +34,6 @@ def from_model(
                 "nothing is left to compute between the quantised input and the output; "
                 "is this the whole network?"
             )
-    except ElasticDFError as error:
-        raise type(error)(f"{path}: {error}") from error
     graph = Graph(
         name=name,
         layers=tuple(sketch.layers.values()),

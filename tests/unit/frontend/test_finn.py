@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from elasticdf.errors import UserError
-from elasticdf.frontend import finn
+from elasticdf.frontend import finn, load
 from elasticdf.frontend.specialise import specialise
 from elasticdf.frontend.stream_adapters import (
     insert_fifos,
@@ -178,6 +179,14 @@ def test_streams_without_annotation_take_their_layers_word() -> None:
 def test_what_cannot_be_read_is_refused(nodes: list[onnx.NodeProto], message: str) -> None:
     with pytest.raises(UserError, match=message):
         read(model(nodes))
+
+
+def test_a_refused_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    onnx.save(model([dense("a", ["in", "w"], "x"), dense("a", ["x", "w"], "out")]), path)
+    with pytest.raises(UserError) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}: two layers are called a")
 
 
 def test_a_tensor_without_shape_is_refused() -> None:
