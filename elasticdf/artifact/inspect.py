@@ -131,7 +131,8 @@ def _plan(path: Path, shown: Path) -> Inspection:
         facts = _plan_facts(plan)
         tables = _plan_tables(plan)
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-        raise UserError(f"{path} is damaged ({error!r}); partition the network again") from error
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise UserError(f"{path} is damaged ({reason}); partition the network again") from error
     for description in find_artifacts(path.parent / "artifact") if shown.is_dir() else ():
         facts += (("artifact", str(description.parent)),)
     return Inspection(kind="plan", path=str(shown), facts=facts, tables=tables)

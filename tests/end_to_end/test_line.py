@@ -145,6 +145,9 @@ def test_the_same_request_gives_the_same_bytes(tmp_path: Path) -> None:
     assert [name for name in first if first[name] != second[name]] == []
     assert {"plan.json", "manifest.json", "network.onnx", "folding.json", "Makefile"} <= set(first)
     assert {"board0/link.cfg", "board0/network.json", "board0/build.py"} <= set(first)
+    page = (ROOT / "docs" / "project.md").read_text()
+    tops = {name.partition("/")[0].rstrip("0123456789") for name in first}
+    assert {name for name in tops if name not in page} == set(), "docs/project.md names them all"
 
 
 def test_a_second_run_into_the_same_folder_touches_nothing(tmp_path: Path) -> None:

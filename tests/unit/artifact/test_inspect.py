@@ -82,8 +82,8 @@ def test_an_infeasible_plan(tmp_path: Path) -> None:
     [
         (b"{", "is not JSON (Expecting property name"),
         (b'{"schema": "other/1"}', ": schema is 'other/1', 'elasticdf.plan/1' is needed"),
-        (b'{"schema": "elasticdf.plan/1"}', "is damaged (KeyError('certificate')); partition"),
-        (b'{"schema": "elasticdf.plan/1", "certificate": 5}', "is damaged (KeyError('network'))"),
+        (b'{"schema": "elasticdf.plan/1"}', "is damaged ('certificate' is missing); partition"),
+        (b'{"schema": "elasticdf.plan/1", "certificate": 5}', "is damaged ('network' is missing)"),
     ],
 )
 def test_damaged_plans(content: bytes, message: str, tmp_path: Path) -> None:
