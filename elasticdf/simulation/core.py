@@ -245,4 +245,4 @@ def _run(  # noqa: C901 - one loop nest on purpose: the compiled core has no che
     return first, last, starved_by, stalled_by, waits, written, read, events
 
 
-compiled_run: Callable[..., Any] = numba.njit(cache=True)(_run)
+compiled_run: Callable[..., Any] = numba.njit(cache=True, nogil=True)(_run)

@@ -48,5 +48,7 @@ def _held(put: Any, taken: Any) -> Any:
     return most
 
 
-held: Callable[[NDArray[np.int64], NDArray[np.int64]], int] = numba.njit(cache=True)(_held)
+held: Callable[[NDArray[np.int64], NDArray[np.int64]], int] = numba.njit(cache=True, nogil=True)(
+    _held
+)
 """`_held`, compiled; both times ascend."""

@@ -84,6 +84,7 @@ def least_depths(
     effort: int = EFFORT,
     frames: int = STEADY_FRAMES,
     same_latency: bool = False,
+    known: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
     """Return depths that keep the interval FIFOs without limit have, and cannot deadlock.
 
@@ -94,9 +95,16 @@ def least_depths(
             made smaller alone; where it does not, the widest memories have been tried first.
         frames: Simulated in each trial.
         same_latency: Keep the latency of a lone frame, too.
+        known: Depths of a network much the same, by stream. They are returned where they do here,
+            and no effort is spent.
     """
     net = build_net(graph, hops=hops, unlimited=True)
-    depths = least_net_depths(net, effort=effort, frames=frames, same_latency=same_latency)
+    tried = None
+    if known is not None:
+        tried = np.array([known.get(channel.tensor, 1) for channel in net.channels], np.int64)
+    depths = least_net_depths(
+        net, effort=effort, frames=frames, same_latency=same_latency, known=tried
+    )
     return {
         channel.tensor: int(depth)
         for channel, depth in zip(net.channels, depths, strict=True)
@@ -110,6 +118,7 @@ def least_net_depths(
     frames: int = STEADY_FRAMES,
     effort: int = EFFORT,
     same_latency: bool = False,
+    known: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
     """Return what `least_depths` does, per channel of a net without limits.
 
@@ -119,6 +128,10 @@ def least_net_depths(
     stays least when others shrink afterwards.
     """
     trial = _Trial.of(net, frames, effort, same_latency=same_latency)
+    if known is not None:
+        depths = _within_hops(net, known)
+        if trial.keeps(depths, (), 0):
+            return depths
     depths = trial.start()
     _halve(trial, depths)
     for i in _by_memory(net, depths):

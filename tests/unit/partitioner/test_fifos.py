@@ -9,17 +9,19 @@ from functools import cache
 
 import pytest
 
-from elasticdf.hardware.cluster import parse_target
+from elasticdf.hardware.cluster import Cluster, parse_target
 from elasticdf.ir import RESOURCE_NAMES
 from elasticdf.networks import load_network
 from elasticdf.simulation import simulate
 from partitioner import search
-from partitioner.fifos import FIFOS, SIMULATION, plan_with_fifos
+from partitioner.clock import Clock
+from partitioner.fifos import FIFOS, SIMULATION, plan_with_fifos, sized_groups
 from partitioner.placed import folded, hops_of
 from partitioner.plan import Mode, Plan
 from partitioner.problem import exact
 from partitioner.request import Anchor, Request
 from partitioner.solver import SolverOptions
+from tests.placed import chain, placed
 
 
 @cache
@@ -95,3 +97,26 @@ def test_where_fifos_do_not_fit_another_plan_is_found() -> None:
     assert {u.limit for u in rows.values() if u.resource == "lut"} == {request.limits["lut"]}
     assert set(RESOURCE_NAMES) == {u.resource for u in rows.values()}
     assert plan.extra[FIFOS]
+
+
+def test_copies_over_other_links_keep_their_interval_and_latency() -> None:
+    """Two copies that differ in where they cross; depths of the first are tried for the second."""
+    graph, cluster = chain(6), parse_target("3xu280")
+    cuts = {0: 2, 1: 4}  # the first layer on the second board
+    places = {
+        (replica, layer.name): (replica if i < cut else replica + 1, "SLR2")
+        for replica, cut in cuts.items()
+        for i, layer in enumerate(graph)
+    }
+    assert isinstance(cluster, Cluster)
+    plan = placed(graph, cluster, Mode.HARDWARE, places)
+    groups = sized_groups(graph, plan, Clock(60))
+    assert [group.replicas for group in groups] == [[0], [1]]
+    again = sized_groups(graph, plan, Clock(60))
+    assert [group.result.to_json() for group in groups] == [g.result.to_json() for g in again]
+    for replica, group in enumerate(groups):
+        built, hops = folded(graph, plan, replica), hops_of(graph, plan, replica)
+        free = {stream.tensor: 10_000 for stream in group.result.streams}
+        best = simulate(built, clock_hz=plan.clock_hz, placement=hops, depths=free)
+        assert group.result.interval_cycles == best.interval_cycles
+        assert group.result.latency_cycles == best.latency_cycles

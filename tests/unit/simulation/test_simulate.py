@@ -123,6 +123,15 @@ def test_shallow_branch_of_a_residual_block_deadlocks() -> None:
     assert result.frames_per_second == 0.0
 
 
+def test_known_depths_are_taken_where_they_do_and_only_there() -> None:
+    graph = _residual()
+    least = least_depths(graph)
+    wide = {tensor: depth + 1 for tensor, depth in least.items()}
+    tight = {**least, "b": 1}
+    assert least_depths(graph, known=wide, same_latency=True) == wide
+    assert least_depths(graph, known=tight) == least
+
+
 def test_sized_depths_let_it_live_and_one_less_does_not_keep_the_interval() -> None:
     graph = _residual()
     depths = least_depths(graph)
