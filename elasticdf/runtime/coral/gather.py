@@ -54,21 +54,26 @@ class Reply(Protocol):
         ...
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Job:
-    """A request that waits for its run.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SmallRequest:
+    """A request that may run together with others, its arguments checked.
 
     Attributes:
-        frames: Of the request.
+        frames: How many.
         client: Whose arrays they are.
         arrays: Its arrays by argument.
-        reply: Is told of the end.
-        error: Why it failed.
     """
 
     frames: int
     client: str
     arrays: Mapping[int, ArrayArgument]
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """A request that waits for its run; `reply` is told of the end, `error` is why it failed."""
+
+    request: SmallRequest
     reply: Reply
     error: Exception | None = None
 
@@ -91,7 +96,7 @@ class Gatherer:
         self._largest = max(self._sizes.values(), default=0)
         self._inputs = inputs
         self._context = context
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[_Job] = deque()
         self._change = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._closed = False
@@ -99,11 +104,11 @@ class Gatherer:
         self.load = 0
         self._under_way = 0
 
-    def put(self, job: Job) -> None:
+    def put(self, request: SmallRequest, reply: Reply) -> None:
         """Queue a request; its reply is told when it is done."""
         with self._change:
             self.load += 1
-            self._waiting.append(job)
+            self._waiting.append(_Job(request, reply))
             self._wake()
             if len(self._threads) < _RUNS_UNDER_WAY:
                 thread = threading.Thread(target=self._work, name="gathered runs", daemon=True)
@@ -114,18 +119,18 @@ class Gatherer:
         while batch := self._next_batch():
             self._run(batch)
 
-    def _next_batch(self) -> tuple[Job, ...]:
+    def _next_batch(self) -> tuple[_Job, ...]:
         """Wait for requests and return those of the next run; none at the end."""
         with self._change:
             while not self._closed and not self._enough():
                 self._change.wait()
-            batch: list[Job] = []
-            frames = 0
-            while self._waiting and (
-                not batch or (frames + self._waiting[0].frames) * self._largest <= _MOST_BYTES
-            ):
+            batch: list[_Job] = []
+            room = _MOST_BYTES
+            while self._waiting:
+                room -= self._waiting[0].request.frames * self._largest
+                if batch and room < 0:
+                    break
                 batch.append(self._waiting.popleft())
-                frames += batch[-1].frames
             self._under_way += len(batch)
             self._wake()
             return tuple(batch)
@@ -138,7 +143,7 @@ class Gatherer:
         if self._enough():
             self._change.notify()
 
-    def _run(self, batch: tuple[Job, ...]) -> None:
+    def _run(self, batch: tuple[_Job, ...]) -> None:
         try:
             with ExitStack() as stack:
                 self._compute(batch, stack)
@@ -154,12 +159,12 @@ class Gatherer:
         for job in batch:
             job.reply.flush()
 
-    def _compute(self, batch: Sequence[Job], stack: ExitStack) -> None:
+    def _compute(self, batch: Sequence[_Job], stack: ExitStack) -> None:
         opened: list[Cube] = []
         stack.callback(_close_all, opened)
         cubes = {id(job): self._open(job, opened) for job in batch}
         ready = [job for job in batch if job.error is None]
-        frames = sum(job.frames for job in ready)
+        frames = sum(job.request.frames for job in ready)
         if not frames:
             return
         self._lane.recover()
@@ -167,7 +172,7 @@ class Gatherer:
         buffers = {at: self._buffer(stack, at, capacity * size) for at, size in self._sizes.items()}
         for at in sorted(self._inputs):
             for job, part in self._parts(ready, at, buffers[at]):
-                self._exchange(job, cubes[id(job)][at].read, job.arrays[at].offset, part)
+                self._exchange(job, cubes[id(job)][at].read, job.request.arrays[at].offset, part)
             buffers[at].memory.to_board()
         arguments = self._lane.kernel.arguments
         values: list[Value] = [buffers.get(at, frames) for at in range(len(arguments))]
@@ -177,34 +182,34 @@ class Gatherer:
             for job, part in self._parts(ready, at, buffers[at]):
                 if job.error is None:
                     cube = cubes[id(job)][at]
-                    self._exchange(job, cube.write, job.arrays[at].offset, part)
+                    self._exchange(job, cube.write, job.request.arrays[at].offset, part)
                     self._context.writes.written(cube.identity)
 
-    def _open(self, job: Job, opened: list[Cube]) -> dict[int, Cube]:
+    def _open(self, job: _Job, opened: list[Cube]) -> dict[int, Cube]:
         """Open a job's arrays and list them as opened; one that cannot be is the job's error."""
-        cubes: dict[int, Cube] = {}
+        asked, cubes = job.request, dict[int, Cube]()
         try:
-            for at, given in job.arrays.items():
-                size = job.frames * self._sizes[at]
-                cubes[at] = self._context.cubes.open(job.client, given.id, given.offset, size)
+            for at, given in asked.arrays.items():
+                size = asked.frames * self._sizes[at]
+                cubes[at] = self._context.cubes.open(asked.client, given.id, given.offset, size)
                 opened.append(cubes[at])
         except ElasticDFError as error:
             job.error = error
         return cubes
 
     def _parts(
-        self, batch: Iterable[Job], at: int, buffer: Buffer
-    ) -> Iterator[tuple[Job, NDArray[np.uint8]]]:
+        self, batch: Iterable[_Job], at: int, buffer: Buffer
+    ) -> Iterator[tuple[_Job, NDArray[np.uint8]]]:
         """Yield every job with its part of a buffer."""
         start, view = 0, buffer.view
         for job in batch:
-            end = start + job.frames * self._sizes[at]
+            end = start + job.request.frames * self._sizes[at]
             yield job, view[start:end]
             start = end
 
     @staticmethod
     def _exchange(
-        job: Job,
+        job: _Job,
         copy: Callable[[int, NDArray[np.uint8]], None],
         offset: int,
         part: NDArray[np.uint8],

@@ -8,10 +8,10 @@ application need not know how it is spread. Refuses arguments that do not fit, e
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import repeat
 
 import numpy as np
@@ -21,7 +21,7 @@ from elasticdf.artifact.deployment import Direction, Port
 from elasticdf.errors import UserError
 from elasticdf.runtime.accelerator import Lane, Value
 from elasticdf.runtime.coral.cube import Cube
-from elasticdf.runtime.coral.gather import SMALL_BYTES, Context, Gatherer, Job, Reply
+from elasticdf.runtime.coral.gather import SMALL_BYTES, Context, Gatherer, Reply, SmallRequest
 from elasticdf.runtime.coral.pool import BufferPool, Stamp
 from elasticdf.runtime.coral.protocol import ArrayArgument, Request, RequestArgument, ScalarArgument
 from elasticdf.runtime.objects import Buffer
@@ -177,27 +177,31 @@ class LaneAccelerator:
     def _loads(self) -> Iterator[int]:
         return (gatherer.load for gatherer in self._gatherers)
 
-    def gather(self, request: Request, reply: Reply) -> bool:
-        """Queue a request if it is small; return whether it was.
+    def small(self, request: Request) -> Callable[[Reply], None] | None:
+        """Return what lets a small request run together with others, None if it is large.
+
+        Nothing happens until it is called, each time with what is told of the end.
 
         Raises:
             UserError: An argument does not fit.
         """
         if not self._gathers:
-            return False
+            return None
         (count,) = self._scalars(request).values()
         frames = _frames(self.name, count)
         if any(frames * frame_bytes(port) > SMALL_BYTES for port in self._ports.values()):
-            return False
+            return None
         arrays = {}
         for at, port in self._ports.items():
             arrays[at] = _array(self.name, at, self._arguments[at], request.arguments[at])
             _needed(self.name, at, port, arrays[at], frames)
-        lane = self._shares.least(self._loads())
-        self._gatherers[lane].put(
-            Job(frames=frames, client=request.client, arrays=arrays, reply=reply)
+        return partial(
+            self._gather, SmallRequest(frames=frames, client=request.client, arrays=arrays)
         )
-        return True
+
+    def _gather(self, request: SmallRequest, reply: Reply) -> None:
+        lane = self._shares.least(self._loads())
+        self._gatherers[lane].put(request, reply)
 
     def serve(self, request: Request) -> None:
         """Serve a request.
@@ -313,10 +317,9 @@ class ChainAccelerator:
         )
         self._shares = Shares(len(self._replicas))
 
-    def gather(self, request: Request, reply: Reply) -> bool:
-        """Return False: requests in several steps do not run together."""
-        del request, reply
-        return False
+    def small(self, request: Request) -> None:
+        """Return None: requests in several steps do not run together."""
+        del request
 
     def serve(self, request: Request) -> None:
         """Serve a request.

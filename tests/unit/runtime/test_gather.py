@@ -12,7 +12,7 @@ import pytest
 
 from elasticdf.artifact.bitstream import Argument
 from elasticdf.runtime.coral.cube import CubeFolder
-from elasticdf.runtime.coral.gather import Context, Gatherer, Job
+from elasticdf.runtime.coral.gather import Context, Gatherer, SmallRequest
 from elasticdf.runtime.coral.protocol import ArrayArgument
 from elasticdf.runtime.failures import BoardError
 from tests.runtime_samples import Sample
@@ -87,7 +87,7 @@ def run_together(folder: Path, lane: FakeLane, count: int, broken: int | None) -
     answers = {number: Answer() for number in range(count)}
     for number, reply in answers.items():
         arrays = {0: array(f"in{number:04d}"), 1: array(f"ou{number:04d}")}
-        gatherer.put(Job(frames=1, client="client", arrays=arrays, reply=reply))
+        gatherer.put(SmallRequest(frames=1, client="client", arrays=arrays), reply)
         if number < 2:
             assert lane.started.acquire(timeout=10)
     lane.go.set()
@@ -147,7 +147,7 @@ def test_a_run_beside_another_takes_at_least_as_many_requests(tmp_path: Path) ->
             name = f"{len(answers):04d}"
             arrays = {0: array(f"in{name}"), 1: array(f"ou{name}")}
             answers.append(Answer())
-            gatherer.put(Job(frames=1, client="client", arrays=arrays, reply=answers[-1]))
+            gatherer.put(SmallRequest(frames=1, client="client", arrays=arrays), answers[-1])
 
     def started(frames: list[int]) -> bool:
         assert lane.started.acquire(timeout=10)
