@@ -107,16 +107,27 @@ _MESSAGES: Mapping[str, Mapping[int, tuple[str, int | str]]] = {
 _Request: Any = GetMessages([_file()])["elasticdf.Request"]
 
 
+def without_number(content: bytes) -> bytes:
+    """Return a request without what is not read here.
+
+    The client numbers its requests; without the numbers, requests that ask for the same are the
+    same bytes.
+
+    Raises:
+        UserError: The bytes are no request.
+    """
+    message = _message(content)
+    message.DiscardUnknownFields()
+    return bytes(message.SerializeToString())
+
+
 def parse_request(content: bytes) -> Request:
     """Read a request.
 
     Raises:
         UserError: The bytes are no request.
     """
-    try:
-        message = _Request.FromString(content)
-    except DecodeError as error:
-        raise UserError(f"the request of {len(content)} bytes is cut short or damaged") from error
+    message = _message(content)
     given = message.arguments.each
     if len(given) > MAX_ARGUMENTS:
         raise UserError(f"a request has {len(given)} arguments, at most {MAX_ARGUMENTS} are")
@@ -125,6 +136,13 @@ def parse_request(content: bytes) -> Request:
         arguments=tuple(_argument(item) for item in given),
         client=_text(message.metadata.client),
     )
+
+
+def _message(content: bytes) -> Any:
+    try:
+        return _Request.FromString(content)
+    except DecodeError as error:
+        raise UserError(f"the request of {len(content)} bytes is cut short or damaged") from error
 
 
 def _argument(item: Any) -> RequestArgument:

@@ -27,7 +27,13 @@ from elasticdf.runtime.coral.cube import CubeFolder
 from elasticdf.runtime.coral.gather import Context
 from elasticdf.runtime.coral.http2 import Call, Status
 from elasticdf.runtime.coral.listener import Listener
-from elasticdf.runtime.coral.protocol import METHOD, Request, parse_request, safe_message
+from elasticdf.runtime.coral.protocol import (
+    METHOD,
+    Request,
+    parse_request,
+    safe_message,
+    without_number,
+)
 from elasticdf.runtime.coral.service import (
     Accelerator,
     ChainAccelerator,
@@ -47,7 +53,7 @@ SOCKET_LIMIT = 107
 _WORKERS = 64
 _SHORT_BYTES = 1024
 _MOST_PREPARED = 4096
-"""Short calls whose meaning is kept: a client that uses its arrays again sends the same bytes."""
+"""Short calls whose meaning is kept: a client that uses its arrays again asks the same."""
 
 _STOP_SECONDS = 5.0
 
@@ -223,14 +229,16 @@ class Server:
     def _take(self, call: Call) -> None:
         """Take a call in the listener's thread: queue it, or hand it to a thread of its own."""
         reply = _Reply(call)
-        prepare = self._prepared if len(call.content) <= _SHORT_BYTES else self._prepare
         try:
-            prepare(call.content)(reply)
+            if len(call.content) > _SHORT_BYTES:
+                self._prepare(call.content)(reply)
+            else:
+                self._prepared(without_number(call.content))(reply)
         except Exception as error:  # noqa: BLE001 - it is told to the client
             reply.settle(error)
 
     def _prepare(self, content: bytes) -> Callable[[_Reply], None]:
-        """Return what serves a call, which depends on nothing but its bytes."""
+        """Return what serves a call; calls of the same bytes are served by the same."""
         request = parse_request(content)
         accelerator = self._accelerator(request.accelerator)
         return accelerator.small(request) or partial(self._hand_on, accelerator, request)
