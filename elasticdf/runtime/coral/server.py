@@ -201,14 +201,15 @@ class Server:
         self._stack = ExitStack()
         self._accelerators: dict[str, Accelerator] = {}
         resources: list[Resource] = []
+        socket = root / "run" / "coral.sock"
+        _check_length(socket)
+        opened = _open_all(artifacts)  # a wrong one leaves no folders behind
         with ExitStack() as stack:
-            socket = root / "run" / "coral.sock"
-            _check_length(socket)
             shm = stack.enter_context(_folders(root))
             cubes = CubeFolder(shm)
             stack.callback(cubes.close)
             context = Context(cubes=cubes)
-            for artifact in _open_all(artifacts):
+            for artifact in opened:
                 boards = open_boards(artifact, threads)
                 resource = stack.enter_context(Resource(boards, stall_seconds))
                 load(resource, artifact)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from elasticdf.runtime.coral.protocol import (
     ScalarArgument,
     parse_request,
     safe_message,
+    without_number,
     write_request,
 )
 
@@ -62,6 +64,26 @@ def test_a_request_as_protobuf_writes_it_is_read() -> None:
         ),
         client="client",
     )
+
+
+def varint(number: int) -> bytes:
+    """Return a whole number as protobuf writes it."""
+    low, rest = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + varint(rest) if rest else bytes([low])
+
+
+@given(st.lists(arguments, max_size=8), st.integers(0, 2**64 - 1))
+def test_requests_are_alike_but_for_what_is_not_read(
+    given_arguments: list[RequestArgument], number: int
+) -> None:
+    plain = Request(accelerator="a.b", arguments=tuple(given_arguments), client="")
+    content = write_request(plain)
+    metadata = b"\x0a\x06client\x10" + varint(number)
+    numbered = content + b"\x1a" + bytes([len(metadata)]) + metadata
+    assert without_number(numbered) == without_number(
+        write_request(replace(plain, client="client"))
+    )
+    assert parse_request(without_number(numbered)) == replace(plain, client="client")
 
 
 def test_messages_cannot_be_taken_for_formats() -> None:
