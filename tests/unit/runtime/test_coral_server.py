@@ -157,6 +157,12 @@ def test_two_artifacts_with_one_name_are_refused(tmp_path: Path) -> None:
         Server([artifact, artifact], tmp_path)
 
 
+def test_a_server_without_its_artifact_leaves_no_folders(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="missing"):
+        Server([tmp_path / "missing"], tmp_path / "root")
+    assert not (tmp_path / "root").exists()
+
+
 def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has more than 107 bytes"):
         Server([], tmp_path / ("x" * 100))
