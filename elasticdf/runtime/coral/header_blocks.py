@@ -6,13 +6,17 @@ connection.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from hpack import Decoder, HPACKError
 
 from elasticdf.errors import UserError
 
-_RESIZE, _RESIZE_MASK = 0x20, 0xE0
-"""A header block that begins so changes the table's size (RFC 7541, 6.3)."""
-_MOST_SEEN = 64
+_CLOSES = b"\x20"
+"""A header block that begins so empties the table and lets nothing in (RFC 7541, 6.3)."""
+
+_SHORT_BYTES = 1024
+_MOST_KEPT = 64
 
 
 class ProtocolError(UserError):
@@ -24,7 +28,7 @@ class HeaderReader:
 
     def __init__(self) -> None:
         self._decoder = Decoder()
-        self._seen: dict[bytes, bytes] = {}
+        self._closed = False
 
     def path(self, block: bytes) -> bytes:
         """Return what a block calls.
@@ -32,14 +36,34 @@ class HeaderReader:
         Raises:
             ProtocolError: It is no header block.
         """
-        table = self._decoder.header_table.dynamic_entries
-        if not table and block in self._seen:
-            return self._seen[block]
-        try:
-            headers = self._decoder.decode(block, raw=True)
-        except HPACKError as error:
-            raise ProtocolError(f"the client's headers cannot be read: {error}") from error
-        path = next((bytes(value) for name, value in headers if name == b":path"), b"")
-        if not table and block[0] & _RESIZE_MASK != _RESIZE and len(self._seen) < _MOST_SEEN:
-            self._seen[block] = path  # with nothing in the table it always says the same
-        return path
+        if len(block) <= _SHORT_BYTES and (self._closed or block.startswith(_CLOSES)):
+            path, closed = _beside_a_closed_table(block)
+            if closed:
+                self._close()
+                return path
+        self._closed = False
+        return _path(self._decoder, block)
+
+    def _close(self) -> None:
+        if not self._closed:
+            self._decoder.header_table_size = 0
+            self._closed = True
+
+
+@lru_cache(_MOST_KEPT)
+def _beside_a_closed_table(block: bytes) -> tuple[bytes, bool]:
+    """Return what a block calls where the table is closed, and whether it leaves it closed.
+
+    Such a block says the same on every connection, and a client's first call is on a new one.
+    """
+    decoder = Decoder()
+    decoder.header_table_size = 0
+    return _path(decoder, block), decoder.header_table_size == 0
+
+
+def _path(decoder: Decoder, block: bytes) -> bytes:
+    try:
+        headers = decoder.decode(block, raw=True)
+    except HPACKError as error:
+        raise ProtocolError(f"the client's headers cannot be read: {error}") from error
+    return next((bytes(value) for name, value in headers if name == b":path"), b"")

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import grpc
 import pytest
+from hpack import Decoder, Encoder
+from hypothesis import given
+from hypothesis import strategies as st
 
 from elasticdf.errors import UserError
 from elasticdf.runtime.coral.header_blocks import HeaderReader, ProtocolError
@@ -169,6 +172,27 @@ def test_header_blocks_that_build_on_each_other() -> None:
         b"/index.html",
         b"/",
     ]
+
+
+NAMES = st.sampled_from([":path", ":method", "te", "some-name"])
+VALUES = st.sampled_from(["/a", "/b", "POST", "trailers", "x" * 30])
+BLOCKS = st.lists(
+    st.tuples(st.sampled_from([None, 0, 64, 4096]), st.lists(st.tuples(NAMES, VALUES), max_size=5)),
+    max_size=8,
+)
+
+
+@given(BLOCKS)
+def test_short_cuts_read_what_the_library_reads(
+    blocks: list[tuple[int | None, list[tuple[str, str]]]],
+) -> None:
+    encoder, plain, reader = Encoder(), Decoder(), HeaderReader()
+    for size, headers in blocks:
+        if size is not None:
+            encoder.header_table_size = size
+        block = encoder.encode(headers)
+        wanted = dict(reversed(plain.decode(block, raw=True))).get(b":path", b"")
+        assert reader.path(block) == wanted
 
 
 def test_a_path_that_cannot_be_listened_on_is_named(tmp_path: Path) -> None:
