@@ -38,10 +38,9 @@ def rebuilt(space: Space, found: Found, choices: Choices, interval: int) -> Foun
     if options is None:
         return None
     placement = replace(found.placement, options=options)
-    other = Found.of(choices, problem, placement)
-    if other.interval_cycles < interval:  # then links carry more than they were asked about
-        problem = space.problem(choices, other.interval_cycles, found.replicas)
-    return None if violations(problem, placement) else replace(other, problem=problem)
+    if violations(problem, placement):
+        return None
+    return space.found(choices, interval, problem, placement)
 
 
 def loads_in_place(problem: Problem, found: Found) -> Loads:

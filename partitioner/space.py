@@ -75,22 +75,6 @@ class Found:
     replicas: int
     least_latency: float | None = None
 
-    @staticmethod
-    def of(choices: Choices, problem: Problem, placement: Placement) -> Found:
-        """Return a verified placement with the interval of its slowest layer."""
-        size = len(problem.items)
-        slowest = max(
-            choices[position % size][option].cycles
-            for position, option in enumerate(placement.options)
-        )
-        return Found(
-            problem=problem,
-            placement=placement,
-            choices=choices,
-            interval_cycles=max(slowest, 1),
-            replicas=problem.replicas,
-        )
-
     def rate(self) -> float:
         """Return frames per cycle of the whole system."""
         return self.replicas / self.interval_cycles
@@ -216,17 +200,47 @@ class Space:
         problem = self.problem(choices, interval, replicas)
         self.clock.charge(_SECONDS_PER_SIZE * problem.size)
         placement = construct(problem, self.clock) or self._search(problem)
-        return None if placement is None else Found.of(choices, problem, placement)
+        return None if placement is None else self.found(choices, interval, problem, placement)
+
+    def found(self, choices: Choices, asked: int, problem: Problem, placement: Placement) -> Found:
+        """Return a valid placement with the interval of its slowest layer.
+
+        Args:
+            choices: Per layer.
+            asked: The interval of the problem, which is taken where links carry no more.
+            problem: What the placement solves.
+            placement: Where everything sits.
+        """
+        size = len(problem.items)
+        slowest = max(
+            choices[position % size][option].cycles
+            for position, option in enumerate(placement.options)
+        )
+        interval = max(slowest, 1)
+        if interval < asked:
+            quicker = self.problem(choices, interval, problem.replicas)
+            if violations(quicker, placement):
+                interval = asked
+            else:
+                problem = quicker
+        return Found(
+            problem=problem,
+            placement=placement,
+            choices=choices,
+            interval_cycles=interval,
+            replicas=problem.replicas,
+        )
 
     def examine(self, target: int, replicas: int) -> Examined:
         """Place that many replicas at a target or prove that impossible, as time allows."""
         choices = self._possible(target, replicas)
         if choices is None:
             return Examined(impossible=True)
-        found = self.laid(choices, self.table.targets[target], replicas)
+        interval = self.table.targets[target]
+        found = self.laid(choices, interval, replicas)
         if found is not None:
             return Examined(found=found)
-        problem = self.problem(choices, self.table.targets[target], replicas)
+        problem = self.problem(choices, interval, replicas)
         room = self._room(target)
         apart = room.joined < replicas and len(problem.boards) > 1 and not _anchored(problem)
         held = (
@@ -236,7 +250,7 @@ class Space:
         )
         if held.placement is None or violations(problem, held.placement):
             return Examined(impossible=held.most < replicas)
-        return Examined(found=Found.of(choices, problem, held.placement))
+        return Examined(found=self.found(choices, interval, problem, held.placement))
 
     def _hold(self, problem: Problem) -> Held:
         """Return what one board holds of some replicas, as time allows."""

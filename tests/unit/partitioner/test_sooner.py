@@ -52,7 +52,7 @@ def _placements(space: Space, replicas: int) -> Iterator[Found]:
             placement = Placement(regions=regions, options=options * replicas, routes=routes)
             if not violations(problem, placement):
                 seen.add(steps)
-                yield Found.of(choices, problem, placement)
+                yield space.found(choices, interval, problem, placement)
 
 
 @pytest.mark.parametrize(
