@@ -37,7 +37,7 @@ def settle(request: Request) -> Settled | None:
         return None
     request = replace(request, clock_hz=1)  # any: what depends on it is left out
     space = Space.of(request, target, request.options.clock(), _RATES)
-    if verdict.refused(space, throughput.highest) is not None:
+    if verdict.refused(space) is not None:
         return None
     found = throughput.highest(space)
     return None if found is None else search.settled(space, *found)

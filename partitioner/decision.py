@@ -118,9 +118,12 @@ def kernel_room(space: Space) -> int:
 
 
 def _loosest(space: Space, target: int, replicas: int) -> Problem:
-    """Return the problem with every folding up to a target to choose from, at its interval."""
+    """Return the problem with every folding up to a target to choose from, at its interval.
+
+    Streams weigh the least: the words of a faster folding may take fewer bits to pad.
+    """
     choices = offered(space.table, space.fastest, target)
-    return space.problem(choices, space.table.targets[target], replicas)
+    return space.problem(choices, space.table.targets[target], replicas, lightest=True)
 
 
 def longest_target(space: Space) -> int:

@@ -7,7 +7,7 @@ properties of items and arcs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -62,6 +62,7 @@ def problem(
     *,
     interval_cycles: int,
     replicas: int,
+    lightest: bool = False,
 ) -> Problem:
     """Return the problem of placing every replica at one interval.
 
@@ -72,10 +73,13 @@ def problem(
         choices: Per layer of the graph, how it may be built.
         interval_cycles: Cycles between two frames of a replica.
         replicas: Copies.
+        lightest: Whether a stream weighs as little as any of its producer's choices makes it, for
+            what is easier than every placement. Otherwise as much, so that all of them are carried.
     """
     graph = request.graph
     number = {layer.name: i for i, layer in enumerate(graph.layers)}
     rate = Fraction(request.clock_hz, interval_cycles)
+    weigh = min if lightest else max
     branch = _inside_branches(graph) if request.linear_cuts else frozenset()
     ends = (0, len(graph.layers) - 1)
     return Problem(
@@ -94,7 +98,7 @@ def problem(
             for i, layer in enumerate(graph.layers)
         ),
         arcs=tuple(
-            _arc(request, stream, number, choices, rate, inside=stream.tensor in branch)
+            _arc(request, stream, number, choices, rate, weigh, inside=stream.tensor in branch)
             for stream in graph.arcs
         ),
         replicas=replicas,
@@ -112,17 +116,18 @@ def _arc(
     number: Mapping[str, int],
     choices: Sequence[Sequence[Choice]],
     rate: Fraction,
+    weigh: Callable[[Iterable[int]], int],
     *,
     inside: bool,
 ) -> Arc:
     source, target = number[stream.source or ""], number[stream.target or ""]
     bits = frame_bits(request.graph, stream.tensor)
     widths = {c.output_bits[stream.source_port] for c in choices[source]}
-    heaviest = max(carried_bits(bits, width, request.mode) for width in widths)
+    carried = weigh(carried_bits(bits, width, request.mode) for width in widths)
     return Arc(
         source=source,
         target=target,
-        bits_per_second=ceil(heaviest * rate),
+        bits_per_second=ceil(carried * rate),
         bits_per_frame=bits,
         forbidden=tuple(CrossingKind) if inside else (),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import product
 from typing import TypeAlias
 
@@ -17,6 +18,7 @@ import networkx as nx
 from elasticdf.folding import coupled
 from elasticdf.folding.coupling import window_folding
 from elasticdf.ir import Graph, Layer
+from elasticdf.layers.kind import padded
 from elasticdf.simulation.curve import Curve, curve_of
 from partitioner.choices import FOLDING_ATTRIBUTES, Choices, ChoiceTable
 from partitioner.lower import Choice
@@ -115,8 +117,8 @@ def menu(table: ChoiceTable, fastest: int, slowest: int) -> Menu:
 def offered(table: ChoiceTable, fastest: int, slowest: int) -> Choices:
     """Return every choice of the targets between two that no other undercuts, per layer.
 
-    Foldings that FINN ties together may be mixed, so only what has no place with these is proven
-    to have none.
+    With them is one whose words take the fewest bits to pad. Foldings that FINN ties together may
+    be mixed, so only what has no place with these is proven to have none.
     """
     if (fastest, slowest) in table.offered:
         return table.offered[fastest, slowest]
@@ -130,7 +132,7 @@ def offered(table: ChoiceTable, fastest: int, slowest: int) -> Choices:
 
 def _undercut_by_none(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
     sizes = sorted(
-        ((*option.resources, option.wires), option.parts, i)
+        ((*option.resources, option.wires, option.control_ports), option.parts, i)
         for i, choice in enumerate(choices)
         for option in (choice.option(),)
     )
@@ -141,7 +143,14 @@ def _undercut_by_none(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
             for other, others, _ in kept
         ):
             kept.append((size, parts, i))
-    return tuple(choices[i] for _, _, i in kept)
+    outputs = zip(*(choice.output_bits for choice in choices), strict=True)
+    least_padded = [min(enumerate(widths), key=_growth)[0] for widths in outputs]
+    return tuple(choices[i] for i in dict.fromkeys((*(i for _, _, i in kept), *least_padded)))
+
+
+def _growth(word: tuple[int, int]) -> Fraction:
+    """Return how many times wider a word is when padded; the word comes with its index."""
+    return Fraction(padded(word[1]), max(word[1], 1))
 
 
 def _rungs(fastest: int, slowest: int) -> list[int]:

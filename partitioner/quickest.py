@@ -209,9 +209,9 @@ class _Search:
 
     def _approach(self, pick: Pick) -> None:
         """Move foldings towards a pick, what saves most cycles first, as far as room allows."""
-        now = [max(choice.cycles for choice in row) for row in self._built()]
-        picked = [row[f].cycles for row, f in zip(self._menu.folds, pick, strict=True)]
         found, choices = self.best, self._built()
+        now = [max(choice.cycles for choice in row) for row in choices]
+        picked = [row[f].cycles for row, f in zip(self._menu.folds, pick, strict=True)]
         for group in sorted(self._menu.groups, key=lambda g: sum(picked[j] - now[j] for j in g)):
             steps = [
                 folds

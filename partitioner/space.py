@@ -153,8 +153,10 @@ class Space:
             range(len(targets)), 1, key=lambda t: int(self.table.at(targets[t]) is not None)
         )
 
-    def problem(self, choices: Choices, interval: int, replicas: int) -> Problem:
-        """Return the problem of placing that many replicas at that interval."""
+    def problem(
+        self, choices: Choices, interval: int, replicas: int, *, lightest: bool = False
+    ) -> Problem:
+        """Return the problem of placing that many replicas at an interval, as `lower.problem`."""
         problem = lower.problem(
             self.request,
             self.cluster,
@@ -162,6 +164,7 @@ class Space:
             choices,
             interval_cycles=interval,
             replicas=replicas,
+            lightest=lightest,
         )
         return explain.relaxed(problem, self.without)
 

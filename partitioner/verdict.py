@@ -41,11 +41,11 @@ def of(space: Space, goal: Goal) -> ElasticDFError:
 
 def at_once(space: Space, goal: Goal) -> InfeasibleError | None:
     """Return the error for a request that is impossible for a reason that needs no solver."""
-    message = refused(space, goal)
+    message = refused(space)
     return None if message is None else _infeasible(space, goal, message)
 
 
-def refused(space: Space, goal: Goal) -> str | None:
+def refused(space: Space) -> str | None:
     """Return a reason for which a request is impossible and that needs no solver, None without."""
     target = longest_target(space)
     choices = space.table.at(space.table.targets[target])

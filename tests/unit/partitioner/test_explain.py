@@ -9,19 +9,23 @@ from typing import Any
 
 import pytest
 
-from elasticdf.errors import InfeasibleError
+from elasticdf.errors import InfeasibleError, TimeLimitError
 from elasticdf.hardware.board import Board
 from elasticdf.hardware.cluster import Cable, Cluster, implied_cluster, parse_target
 from elasticdf.hardware.load import load_board
+from elasticdf.ir import Resources
+from partitioner.choices import ChoiceTable
 from partitioner.clock import Clock
 from partitioner.decision import Decision, decide
 from partitioner.explain import PLAIN_LIMITS, Loosened, dropped, wishes
+from partitioner.lower import Choice
+from partitioner.menu import offered
 from partitioner.plan import Mode, Outcome
 from partitioner.request import Anchor, Request
 from partitioner.search import plan
 from partitioner.solver import SolverOptions
 from partitioner.space import Space
-from tests.placed import chain, diamond
+from tests.placed import chain, dense, diamond
 
 BOARD = load_board("u280")
 FIRST, SECOND, LAST = "Thresholding_rtl_0", "Thresholding_rtl_1", "Thresholding_rtl_3"
@@ -238,6 +242,36 @@ def test_what_is_missing_is_said_in_units() -> None:
             plan(replace(REQUEST, **CASES[case][0]))
         entry = caught.value.explanation["explanation"]["shortfall"][0]
         assert shortfall.items() <= entry.items()
+
+
+def test_a_slower_folding_whose_words_pad_more_proves_nothing() -> None:
+    """In 3 cycles a frame is one word of 16 bits; in 4 it is four of 4, each padded to 8."""
+    graph, rate = dense((3, 4, 1)), 1_200_000_000  # 16 bits in 3 cycles of 5 ns, not 32 in 4
+    link = replace(BOARD.host_link, to_board_bits_per_second=rate, from_board_bits_per_second=rate)
+    request = replace(
+        REQUEST,
+        graph=graph,
+        target=_boards(2, host_link=link),
+        costs="finn",
+        mode=Mode.SOFTWARE,
+        anchors=tuple(Anchor(layer=layer.name, board=i) for i, layer in enumerate(graph)),
+        replicas=1,
+    )
+    assert plan(request).interval_cycles == 3
+    asked = replace(request, fps=request.clock_hz / 4)
+    assert not _decided(asked, {}).proven
+    with pytest.raises(TimeLimitError):
+        plan(asked)
+
+
+def test_a_choice_the_host_loads_undercuts_none_it_does_not() -> None:
+    assert isinstance(REQUEST.target, Cluster)
+    table = ChoiceTable.of(replace(REQUEST, graph=chain(1)), REQUEST.target)
+    plain = Choice(attributes={}, cycles=1, resources=Resources(lut=2), output_bits=(8,))
+    loaded = {"runtime_writeable_weights": 1}
+    smaller = replace(plain, attributes=loaded, resources=Resources(lut=1))
+    choices = ((smaller, plain),)
+    assert offered(replace(table, targets=(1,), _found={1: choices}), 0, 0) == choices
 
 
 def test_explaining_ends_with_the_time_limit() -> None:
