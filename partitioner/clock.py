@@ -76,14 +76,20 @@ class Clock:
         seconds: The limit.
         meter: Counts what is limited; None limits wall time.
         stop: Ends all time when requested.
+        outer: Leaves no time when it has none left itself, whatever it counts.
     """
 
     def __init__(
-        self, seconds: float, meter: Meter | None = None, stop: Stop | None = None
+        self,
+        seconds: float,
+        meter: Meter | None = None,
+        stop: Stop | None = None,
+        outer: Clock | None = None,
     ) -> None:
         self._seconds = seconds
         self._meter = meter
         self._stop = stop
+        self._outer = outer
         self._start = self._now()
 
     @property
@@ -105,8 +111,14 @@ class Clock:
 
     def left(self) -> float:
         """Return the seconds left, never below 0."""
-        return 0.0 if self.stopped else max(0.0, self._seconds - self.spent())
+        if self.stopped or (self._outer is not None and self._outer.left() <= 0):
+            return 0.0
+        return max(0.0, self._seconds - self.spent())
 
     def part(self, share: float) -> Clock:
         """Return a clock that ends after a share of the time left."""
-        return Clock(self.left() * share, self._meter, self._stop)
+        return Clock(self.left() * share, self._meter, self._stop, self._outer)
+
+    def counted(self, seconds: float, meter: Meter) -> Clock:
+        """Return a clock of counted work that ends with this one at the latest."""
+        return Clock(seconds, meter, self._stop, self)

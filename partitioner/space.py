@@ -136,13 +136,16 @@ class Space:
         )
 
     def counted(self, seconds: float) -> Space:
-        """Return the space with so many seconds left, of counted work whatever limits its own."""
+        """Return the space with so many seconds left, of counted work whatever limits its own.
+
+        They end with its own time at the latest.
+        """
         options = self.request.options
         meter = Meter() if options.meter is None else options.meter
         return replace(
             self,
             request=replace(self.request, options=replace(options, meter=meter)),
-            clock=Clock(seconds, meter, options.stop),
+            clock=self.clock.counted(seconds, meter),
         )
 
     @property

@@ -28,3 +28,13 @@ def test_a_part_of_a_metered_clock_is_metered_too() -> None:
     part = Clock(8.0, meter).part(0.25)
     meter.add(1.5)
     assert part.left() == 0.5
+
+
+def test_counted_work_ends_with_the_time_it_was_taken_from() -> None:
+    outer, inner = Meter(), Meter()
+    counted = Clock(4.0, outer).counted(2.0, inner)
+    part = counted.part(0.5)
+    outer.add(3.0)
+    assert (counted.left(), part.left()) == (2.0, 1.0)  # time of another kind takes none
+    outer.add(1.0)
+    assert (counted.left(), part.left()) == (0.0, 0.0)

@@ -14,7 +14,7 @@ from elasticdf.errors import InfeasibleError
 from elasticdf.hardware.cluster import Cluster, parse_target
 from elasticdf.ir import Graph
 from partitioner import search
-from partitioner.clock import Clock
+from partitioner.clock import Clock, Meter
 from partitioner.fifos import plan_with_fifos
 from partitioner.in_place import loads_in_place, rebuilt
 from partitioner.menu import menu
@@ -174,3 +174,12 @@ def test_a_quicker_plan_has_room_for_its_fifos() -> None:
     assert sized.frames_per_second == bare.frames_per_second
     assert sized.latency_seconds <= bare.latency_seconds
     assert all(u.used <= u.limit * u.available for u in sized.utilisation)
+
+
+def test_a_space_of_counted_work_has_no_time_once_its_own_is_over() -> None:
+    assert isinstance(REQUEST.target, Cluster)
+    meter = Meter()
+    counted = Space.of(REQUEST, REQUEST.target, Clock(9, meter)).counted(3)
+    assert counted.clock.left() == 3
+    meter.add(9)
+    assert counted.clock.left() == 0
