@@ -1,11 +1,11 @@
 """The lowest latency: foldings picked by a linear model, placed, simulated, and picked again.
 
-The model's bound holds for every placement; what it picks is simulated alone for the exact bound of
-that pick, then placed and simulated in place. Picks that were tried are excluded, so on a small
-network the search ends with a proof. Where the model is large it is solved without its integers,
-and gives up room until a pick finds a place. The same model with the room of every region also
-picks for layers that stay where they are. Refuses to trade latency for anything but a frame rate
-it is given.
+The model's bound holds for every placement of so many copies; what it picks is simulated alone for
+the exact bound of that pick, then placed and simulated in place. Picks that were tried are
+excluded, so on a small network the search ends with a proof. Where the model is large it is solved
+without its integers, and gives up room until a pick finds a place. The same model with the room of
+every region also picks for layers that stay where they are. Refuses to trade latency for anything
+but a frame rate it is given.
 """
 
 from __future__ import annotations

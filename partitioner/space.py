@@ -65,7 +65,7 @@ class Found:
         choices: Per layer, what the options mean.
         interval_cycles: Cycles between two frames of the slowest replica.
         replicas: Copies.
-        least_latency: Cycles that no placement's latency undercuts, where that was asked for.
+        least_latency: Cycles that no latency of as many copies undercuts, where that was asked for.
     """
 
     problem: Problem
