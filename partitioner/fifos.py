@@ -148,7 +148,8 @@ def plan_with_fifos(request: Request) -> tuple[Plan, Problem]:
 
     A plan that was searched again is proven only as far as the first search's bound goes: FIFOs
     only take room. Of plans of that rate the one with the lowest latency found is taken if its
-    FIFOs fit, too. If they fit nowhere, the first plan leaves them to FINN and says so.
+    FIFOs fit, too. If they fit nowhere or cannot be sized, the first plan leaves them to FINN and
+    says so.
 
     Raises:
         UserError: The request contradicts itself.
@@ -166,7 +167,7 @@ def plan_with_fifos(request: Request) -> tuple[Plan, Problem]:
         try:
             filled = _filled(request.graph, plan, problem, own, clock)
         except UserError as error:
-            return _unsized(plan, str(error)), problem
+            return _unsized(first[0], str(error)), first[1]
         if not filled.broken:
             best = _sooner(searched, filled, own, clock)
             if turn:

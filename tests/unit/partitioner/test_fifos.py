@@ -6,14 +6,16 @@ import json
 from collections import Counter
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 
+from elasticdf.errors import UserError
 from elasticdf.hardware.cluster import Cluster, parse_target
-from elasticdf.ir import RESOURCE_NAMES
+from elasticdf.ir import RESOURCE_NAMES, Graph
 from elasticdf.networks import load_network
 from elasticdf.simulation import simulate
-from partitioner import search
+from partitioner import fifos, search
 from partitioner.clock import Clock
 from partitioner.fifos import FIFOS, SIMULATION, plan_with_fifos, sized_groups
 from partitioner.placed import folded, hops_of
@@ -97,6 +99,26 @@ def test_where_fifos_do_not_fit_another_plan_is_found() -> None:
     assert {u.limit for u in rows.values() if u.resource == "lut"} == {request.limits["lut"]}
     assert set(RESOURCE_NAMES) == {u.resource for u in rows.values()}
     assert plan.extra[FIFOS]
+
+
+def test_where_fifos_cannot_be_sized_again_the_first_plan_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plans: list[Plan] = []
+
+    def sized_once(graph: Graph, plan: Plan, clock: Clock) -> Any:
+        plans.append(plan)
+        if len(plans) > 1:
+            raise UserError("no time is left")
+        return sized_groups(graph, plan, clock)
+
+    monkeypatch.setattr(fifos, "sized_groups", sized_once)
+    monkeypatch.setattr(fifos, "capacities", lambda *_: iter(("there is no room",)))
+    plan, problem = plan_with_fifos(_request())
+    first, second = plans
+    assert replace(plan, notes=first.notes) == first != second
+    assert plan.notes[-1].endswith("no time is left.")
+    assert problem == search.plan_with_problem(_request())[1]
 
 
 def test_copies_over_other_links_keep_their_interval_and_latency() -> None:
