@@ -82,23 +82,20 @@ def test_dies_pay_for_their_fifos() -> None:
 
 
 def test_where_fifos_do_not_fit_another_plan_is_found() -> None:
-    bare, sized = _plans()
-    fullest = max(
-        (u for u in bare.utilisation if u.resource == "lut"), key=lambda u: u.used / u.available
-    )
-    with_fifos = next(
-        u for u in sized.utilisation if (u.board, u.die, u.resource) ==
-        (fullest.board, fullest.die, "lut")
-    )  # fmt: skip
-    assert with_fifos.used != fullest.used
-    tight = fullest.used + max(0, with_fifos.used - fullest.used) // 2
-    request = replace(_request(), limits={"lut": (tight + 1) / fullest.available})
+    told: list[str] = []
+    request = replace(_request(), limits={"lut": 0.14}, progress=told.append)
+    first = search.plan(request)
     plan, _ = plan_with_fifos(request)
-    rows = {(u.board, u.die, u.resource): u for u in plan.utilisation}
-    assert all(u.used <= exact(u.limit) * u.available for u in rows.values())
-    assert {u.limit for u in rows.values() if u.resource == "lut"} == {request.limits["lut"]}
-    assert set(RESOURCE_NAMES) == {u.resource for u in rows.values()}
+    # 14 % hold the first plan, but not its FIFOs; if they do, this test needs another limit.
+    assert any(text.startswith("searching again: with FIFOs region 0.SLR1") for text in told)
     assert plan.extra[FIFOS]
+    assert all(u.used <= exact(u.limit) * u.available for u in plan.utilisation)
+    assert {u.limit for u in plan.utilisation if u.resource == "lut"} == {request.limits["lut"]}
+    assert set(RESOURCE_NAMES) == {u.resource for u in plan.utilisation}
+    assert plan.certificate.throughput.bound == max(
+        first.certificate.throughput.bound, plan.frames_per_second
+    )
+    assert plan.certificate.crossing_cost.bound == 0.0
 
 
 def test_where_fifos_cannot_be_sized_again_the_first_plan_stays(
