@@ -1,4 +1,4 @@
-"""FIFOs as part of a plan: sized by simulation where everything sits, charged to their dies.
+"""FIFOs as part of a plan: as deep as `partitioner.fifo_sizing` finds, charged to their dies.
 
 Depths follow from a placement and a placement from what its FIFOs take, so both are found in turns:
 while FIFOs overfill a die, the search is asked again and told what every stream must store.
@@ -8,33 +8,23 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import ceil
 from typing import Any
 
 from elasticdf.costs.estimate import estimate
 from elasticdf.costs.profile import CostProfile, load_profile
-from elasticdf.costs.streams import ADAPTERS, StreamCosts
+from elasticdf.costs.streams import StreamCosts
 from elasticdf.errors import InfeasibleError, TimeLimitError, UserError
 from elasticdf.hardware.load import load_board
 from elasticdf.ir import RESOURCE_NAMES, Graph, Resources
 from elasticdf.layers import kind_of
 from elasticdf.layers.kind import fpga_part
 from elasticdf.records import encode
-from elasticdf.simulation import (
-    Hop,
-    SimulationResult,
-    events_per_frame,
-    fifo_attributes,
-    least_depths,
-    simulate,
-)
 from elasticdf.units import format_seconds
 from partitioner import answer, search
 from partitioner.clock import Clock
-from partitioner.placed import folded, hops_of, net_of
+from partitioner.fifo_sizing import SHALLOW, Sized, sized_groups
 from partitioner.plan import Assignment, Place, Plan
 from partitioner.problem import Problem, Region, Vector, exact
 from partitioner.request import Request
@@ -48,28 +38,6 @@ FIFOS = "fifos"
 
 SIMULATION = "simulation"
 """Key of ``plan.json`` with what the simulation found."""
-
-EFFORT = 60_000_000
-"""Events spent on making the FIFOs of a plan shallower."""
-
-_EVENTS_PER_SECOND = 40_000_000
-"""How many are simulated in a second of one core; measured for ResNet-50."""
-
-_SIDE_BY_SIDE = 2
-"""Replicas that differ and are sized at once; each takes its memory."""
-
-FRAMES = 4
-"""Frames of every trial."""
-
-_LEAST_FRAMES = 2
-_STARTING_RUNS = 8
-"""Trials before any FIFO is made shallower, and the last simulation, in trials of two frames."""
-
-_CHECKING_RUNS = 5
-"""The same where depths are known."""
-
-_MOST_EVENTS = 80_000_000
-"""Of a trial: each takes 16 bytes while FIFOs have no limit."""
 
 _TURNS = 3
 _FIRST_SHARE = 0.75
@@ -88,7 +56,6 @@ _MARGIN = 1.5
 """Room made for FIFOs, as a multiple of what was missing."""
 
 _LEAST_LIMIT = 0.05
-_SHALLOW = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,16 +82,6 @@ class Fifo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Sized:
-    """Replicas that run alike over the same links, with their FIFOs."""
-
-    replicas: list[int]
-    graph: Graph
-    settings: Mapping[str, Mapping[str, tuple[int, ...]]]
-    result: SimulationResult
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Filled:
     """A plan with its FIFOs.
 
@@ -138,7 +95,7 @@ class _Filled:
 
     plan: Plan
     problem: Problem
-    groups: tuple[_Sized, ...]
+    groups: tuple[Sized, ...]
     used: Sequence[Vector]
     broken: tuple[str, ...]
 
@@ -312,119 +269,7 @@ def _unsized(plan: Plan, reason: str) -> Plan:
     return replace(plan, notes=(*plan.notes, note))
 
 
-def sized_groups(graph: Graph, plan: Plan, clock: Clock) -> tuple[_Sized, ...]:
-    """Return the FIFOs of all replicas; those that run alike are sized once.
-
-    The first differs from the others by little, so its depths are tried for them, side by side.
-    The less time is left, the less is spent on making them shallow.
-
-    Raises:
-        UserError: Something cannot be simulated.
-    """
-    alike: dict[str, dict[tuple[str, ...], list[int]]] = defaultdict(lambda: defaultdict(list))
-    for replica in range(plan.replicas):
-        net = net_of(graph, plan, replica)
-        alike[net.signature][net.links].append(replica)
-    jobs = [_Job.of(graph, plan, next(iter(places.values()))[0]) for places in alike.values()]
-    rounds = ceil((len(jobs) - 1) / _SIDE_BY_SIDE)
-    per_run = clock.left() / (_STARTING_RUNS + rounds * _CHECKING_RUNS)
-    first = jobs[0].depths(_STARTING_RUNS * per_run)
-
-    def sized(job: _Job) -> _Sized:
-        depths = first if job is jobs[0] else job.depths(_CHECKING_RUNS * per_run, known=first)
-        return job.sized(depths, plan.clock_hz)
-
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:  # the compiled simulation leaves others run
-        return tuple(
-            replace(found, replicas=replicas, result=found.result.with_link_names(names))
-            for places, found in zip(alike.values(), pool.map(sized, jobs), strict=True)
-            for names, replicas in places.items()
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Job:
-    """A replica whose FIFOs are to be sized.
-
-    Attributes:
-        graph: As it is built.
-        hops: On its streams.
-    """
-
-    graph: Graph
-    hops: Mapping[str, tuple[Hop, ...]]
-
-    @staticmethod
-    def of(graph: Graph, plan: Plan, replica: int) -> _Job:
-        return _Job(graph=folded(graph, plan, replica), hops=hops_of(graph, plan, replica))
-
-    def depths(
-        self, seconds: float, known: Mapping[str, int] | None = None
-    ) -> dict[str, int] | None:
-        """Return depths by stream; None if the graph has FIFOs of its own.
-
-        Args:
-            seconds: Time left for that and for simulating once.
-            known: Those of another replica, taken where they do.
-
-        Raises:
-            UserError: There is not enough time, or memory.
-        """
-        if any(layer.family in ADAPTERS for layer in self.graph):
-            return None
-        events = events_per_frame(self.graph, self.hops)
-        runs = _STARTING_RUNS if known is None else _CHECKING_RUNS
-        frames, effort = _affordable(events, seconds, runs)
-        least = least_depths(
-            self.graph,
-            hops=self.hops,
-            effort=effort,
-            frames=frames,
-            same_latency=True,
-            known=known,
-        )
-        return {tensor: max(_SHALLOW, depth) for tensor, depth in least.items()}
-
-    def sized(self, depths: dict[str, int] | None, clock_hz: int) -> _Sized:
-        """Return the FIFOs of these depths, and what the simulation finds with them."""
-        settings = {} if depths is None else fifo_attributes(self.graph, depths)
-        return _Sized(
-            replicas=[],
-            graph=self.graph,
-            settings={
-                layer: {name: tuple(values) for name, values in entry.items()}
-                for layer, entry in settings.items()
-            },
-            result=simulate(self.graph, clock_hz=clock_hz, placement=self.hops, depths=depths),
-        )
-
-
-def _affordable(events: int, seconds: float, runs: int) -> tuple[int, int]:
-    """Return frames per trial, and events to spend on shallower FIFOs, that time is left for.
-
-    Args:
-        events: Of a frame.
-        seconds: For everything.
-        runs: Trials before any FIFO is made shallower, and what simulating once costs of them.
-
-    Raises:
-        UserError: There is no time for any sizing, or no memory.
-    """
-    if _LEAST_FRAMES * events > _MOST_EVENTS:
-        raise UserError("a frame has too many transfers to size them by simulation")
-    budget = int(seconds * _EVENTS_PER_SECOND)
-    frames = min(FRAMES, _MOST_EVENTS // events, budget // (runs * events))
-    if frames < _LEAST_FRAMES:
-        raise UserError("too little of the time limit is left to size them; raise --time-limit")
-    left = budget - runs * frames * events
-    if left >= EFFORT:
-        return frames, EFFORT
-    # Rounded down to a power of 2 of trials, so that a few seconds more or less change nothing.
-    trials = left // (frames * events)
-    return frames, (1 << trials.bit_length() >> 1) * frames * events
-
-
-def _charged(graph: Graph, plan: Plan, groups: tuple[_Sized, ...]) -> Plan:
+def _charged(graph: Graph, plan: Plan, groups: tuple[Sized, ...]) -> Plan:
     """Return the plan with depths, what they take, and what the simulation found."""
     group_of = {replica: group for group in groups for replica in group.replicas}
     fifos = sorted(_fifos(plan, groups), key=lambda fifo: fifo.replica)
@@ -438,7 +283,7 @@ def _charged(graph: Graph, plan: Plan, groups: tuple[_Sized, ...]) -> Plan:
         settings = group_of[a.replica].settings.get(a.layer, {})
         board = plan.boards[a.board].board
         now = price.of(a, held[a.replica, a.layer], board) if settings else a.resources
-        deep = {name: depths for name, depths in settings.items() if max(depths) > _SHALLOW}
+        deep = {name: depths for name, depths in settings.items() if max(depths) > SHALLOW}
         assignments.append(replace(a, attributes={**a.attributes, **deep}, resources=now))
         for r, (new, old) in enumerate(zip(vector(now), vector(a.resources), strict=True)):
             extra[a.board, a.die][r] += new - old
@@ -501,7 +346,7 @@ def _used(problem: Problem, plan: Plan) -> list[Vector]:
 
 
 def _most(
-    stored: Mapping[str, tuple[int, ...]], groups: tuple[_Sized, ...]
+    stored: Mapping[str, tuple[int, ...]], groups: tuple[Sized, ...]
 ) -> dict[str, tuple[int, ...]]:
     """Return the most bits each input stores in any replica or earlier round."""
     found = dict(stored)
@@ -516,14 +361,14 @@ def _most(
     return found
 
 
-def _fifos(plan: Plan, groups: tuple[_Sized, ...]) -> Iterator[Fifo]:
+def _fifos(plan: Plan, groups: tuple[Sized, ...]) -> Iterator[Fifo]:
     """Yield every FIFO that is deeper than the registers of a stream."""
     place = {(a.replica, a.layer): (a.board, a.die) for a in plan.assignments}
     for group in groups:
         known = set(group.settings)
         for stream in group.result.streams:
             holders = [end for end in (stream.target, stream.source) if end in known]
-            for replica in group.replicas if holders and stream.depth > _SHALLOW else ():
+            for replica in group.replicas if holders and stream.depth > SHALLOW else ():
                 board, die = place[replica, holders[0]]
                 yield Fifo(
                     replica=replica,
@@ -536,7 +381,7 @@ def _fifos(plan: Plan, groups: tuple[_Sized, ...]) -> Iterator[Fifo]:
                 )
 
 
-def _found(group: _Sized) -> dict[str, Any]:
+def _found(group: Sized) -> dict[str, Any]:
     """Return what the simulation found for some replicas; FIFOs are listed beside it."""
     document = group.result.to_json()
     for key in ("schema", "network", "clock_hz", "streams"):

@@ -187,7 +187,8 @@ class Gatherer:
 
     def _open(self, job: _Job, opened: list[Cube]) -> dict[int, Cube]:
         """Open a job's arrays and list them as opened; one that cannot be is the job's error."""
-        asked, cubes = job.request, dict[int, Cube]()
+        asked = job.request
+        cubes: dict[int, Cube] = {}
         try:
             for at, given in asked.arrays.items():
                 size = asked.frames * self._sizes[at]

@@ -17,7 +17,8 @@ from elasticdf.networks import load_network
 from elasticdf.simulation import simulate
 from partitioner import fifos, search
 from partitioner.clock import Clock
-from partitioner.fifos import FIFOS, SIMULATION, plan_with_fifos, sized_groups
+from partitioner.fifo_sizing import sized_groups
+from partitioner.fifos import FIFOS, SIMULATION, plan_with_fifos
 from partitioner.placed import folded, hops_of
 from partitioner.plan import Mode, Plan
 from partitioner.problem import exact
