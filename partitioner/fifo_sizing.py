@@ -6,7 +6,7 @@ Replicas that run alike are sized once; the less time is left, the less is spent
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import ceil
@@ -15,6 +15,7 @@ from elasticdf.costs.streams import ADAPTERS
 from elasticdf.errors import UserError
 from elasticdf.ir import Graph
 from elasticdf.simulation import (
+    STEADY_FRAMES,
     Hop,
     SimulationResult,
     events_per_frame,
@@ -32,8 +33,8 @@ SHALLOW = 2
 _EFFORT = 60_000_000
 """Events spent on making the FIFOs of a plan shallower."""
 
-_EVENTS_PER_SECOND = 40_000_000
-"""How many are simulated in a second of one core; measured for ResNet-50."""
+_EVENTS_PER_SECOND = 60_000_000
+"""How many are simulated in a second of one core; measured for ResNet-50 on two at once."""
 
 _SIDE_BY_SIDE = 2
 """Replicas that differ and are sized at once; each takes its memory."""
@@ -42,11 +43,11 @@ _FRAMES = 4
 """Frames of every trial."""
 
 _LEAST_FRAMES = 2
-_STARTING_RUNS = 8
-"""Trials before any FIFO is made shallower, and the last simulation, in trials of two frames."""
+_STARTING_RUNS = 4
+"""Trials before any FIFO is made shallower."""
 
-_CHECKING_RUNS = 5
-"""The same where depths are known."""
+_CHECKING_RUNS = 2
+"""Trials that tell whether known depths do."""
 
 _MOST_EVENTS = 80_000_000
 """Of a trial: each takes 16 bytes while FIFOs have no limit."""
@@ -72,8 +73,9 @@ class Sized:
 def sized_groups(graph: Graph, plan: Plan, clock: Clock) -> tuple[Sized, ...]:
     """Return the FIFOs of all replicas; those that run alike are sized once.
 
-    The first differs from the others by little, so its depths are tried for them, side by side.
-    The less time is left, the less is spent on making them shallow.
+    The first differs from the others by little, so its depths are tried for them if time is left
+    to size them anew where they do not do. The less time is left, the less is spent on making
+    FIFOs shallow.
 
     Raises:
         UserError: Something cannot be simulated.
@@ -83,20 +85,34 @@ def sized_groups(graph: Graph, plan: Plan, clock: Clock) -> tuple[Sized, ...]:
         net = net_of(graph, plan, replica)
         alike[net.signature][net.links].append(replica)
     jobs = [_Job.of(graph, plan, next(iter(places.values()))[0]) for places in alike.values()]
-    rounds = ceil((len(jobs) - 1) / _SIDE_BY_SIDE)
-    per_run = clock.left() / (_STARTING_RUNS + rounds * _CHECKING_RUNS)
-    first = jobs[0].depths(_STARTING_RUNS * per_run)
-
-    def sized(job: _Job) -> Sized:
-        depths = first if job is jobs[0] else job.depths(_CHECKING_RUNS * per_run, known=first)
-        return job.sized(depths, plan.clock_hz)
-
+    effort = _affordable(max(job.events for job in jobs), len(jobs), clock.left())
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:  # the compiled simulation leaves others run
+        known = jobs[0].depths(effort) if effort.in_turn else None
+        depths = [
+            pool.submit(job.depths, effort, known) if job is not jobs[0] or known is None else None
+            for job in jobs
+        ]
+        found = [
+            pool.submit(job.sized, known if own is None else own.result(), plan.clock_hz)
+            for job, own in zip(jobs, depths, strict=True)
+        ]
         return tuple(
-            replace(found, replicas=replicas, result=found.result.with_link_names(names))
-            for places, found in zip(alike.values(), pool.map(sized, jobs), strict=True)
+            replace(sized, replicas=replicas, result=sized.result.with_link_names(names))
+            for places, sized in zip(
+                alike.values(), (future.result() for future in found), strict=True
+            )
             for names, replicas in places.items()
         )
+
+
+def can_size_again(groups: Sequence[Sized], seconds: float) -> bool:
+    """Tell whether so much time is enough to size replicas much like these."""
+    events = max(group.result.events // group.result.frames for group in groups)
+    try:
+        _affordable(events, len({id(group.graph) for group in groups}), seconds)
+    except UserError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -115,28 +131,34 @@ class _Job:
     def of(graph: Graph, plan: Plan, replica: int) -> _Job:
         return _Job(graph=folded(graph, plan, replica), hops=hops_of(graph, plan, replica))
 
+    @property
+    def events(self) -> int:
+        """Events of a frame that are simulated to size it; none if it has FIFOs of its own."""
+        return events_per_frame(self.graph, self.hops) if self._is_free else 0
+
+    @property
+    def _is_free(self) -> bool:
+        return not any(layer.family in ADAPTERS for layer in self.graph)
+
     def depths(
-        self, seconds: float, known: Mapping[str, int] | None = None
+        self, effort: _Effort, known: Mapping[str, int] | None = None
     ) -> dict[str, int] | None:
         """Return depths by stream; None if the graph has FIFOs of its own.
 
         Args:
-            seconds: Time left for that and for simulating once.
-            known: Those of another replica, taken where they do.
+            effort: What time is left for.
+            known: Depths of another replica, taken where they do.
 
         Raises:
-            UserError: There is not enough time, or memory.
+            UserError: It cannot be simulated.
         """
-        if any(layer.family in ADAPTERS for layer in self.graph):
+        if not self._is_free:
             return None
-        events = events_per_frame(self.graph, self.hops)
-        runs = _STARTING_RUNS if known is None else _CHECKING_RUNS
-        frames, effort = _affordable(events, seconds, runs)
         least = least_depths(
             self.graph,
             hops=self.hops,
-            effort=effort,
-            frames=frames,
+            effort=effort.events,
+            frames=effort.frames,
             same_latency=True,
             known=known,
         )
@@ -156,26 +178,58 @@ class _Job:
         )
 
 
-def _affordable(events: int, seconds: float, runs: int) -> tuple[int, int]:
-    """Return frames per trial, and events to spend on shallower FIFOs, that time is left for.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Effort:
+    """What is spent on sizing.
+
+    Attributes:
+        frames: Of every trial.
+        events: Spent on shallower FIFOs, for each replica that differs.
+        in_turn: Whether the first is sized before the others, for they may do with its depths.
+    """
+
+    frames: int
+    events: int
+    in_turn: bool = False
+
+
+def _affordable(events: int, jobs: int, seconds: float) -> _Effort:
+    """Return what time is left for.
 
     Args:
-        events: Of a frame.
+        events: Of a frame; none where nothing is sized.
+        jobs: Replicas that differ.
         seconds: For everything.
-        runs: Trials before any FIFO is made shallower, and what simulating once costs of them.
 
     Raises:
         UserError: There is no time for any sizing, or no memory.
     """
+    if not events:
+        return _Effort(frames=_LEAST_FRAMES, events=0)
     if _LEAST_FRAMES * events > _MOST_EVENTS:
         raise UserError("a frame has too many transfers to size them by simulation")
-    budget = int(seconds * _EVENTS_PER_SECOND)
-    frames = min(_FRAMES, _MOST_EVENTS // events, budget // (runs * events))
-    if frames < _LEAST_FRAMES:
+    budget, share = int(seconds * _EVENTS_PER_SECOND), max(1.0, jobs / _SIDE_BY_SIDE)
+    most = _FRAMES if _FRAMES * events <= _MOST_EVENTS else _LEAST_FRAMES
+    if jobs > 1 and budget >= _in_turn(events, jobs, most):
+        return _Effort(frames=most, events=_EFFORT, in_turn=True)
+    if budget >= share * (_bare(events, most) + _EFFORT):
+        return _Effort(frames=most, events=_EFFORT)
+    left = int(budget / share) - _bare(events, _LEAST_FRAMES)
+    if left < 0:
         raise UserError("too little of the time limit is left to size them; raise --time-limit")
-    left = budget - runs * frames * events
-    if left >= _EFFORT:
-        return frames, _EFFORT
     # Rounded down to a power of 2 of trials, so that a few seconds more or less change nothing.
-    trials = left // (frames * events)
-    return frames, (1 << trials.bit_length() >> 1) * frames * events
+    trial = _LEAST_FRAMES * events
+    trials = min(left, _EFFORT) // trial
+    return _Effort(frames=_LEAST_FRAMES, events=(1 << trials.bit_length() >> 1) * trial)
+
+
+def _bare(events: int, frames: int) -> int:
+    """Return the events of sizing and simulating one replica, no FIFO made shallower."""
+    return (_STARTING_RUNS * frames + STEADY_FRAMES) * events
+
+
+def _in_turn(events: int, jobs: int, frames: int) -> float:
+    """Return the events of one core in which all are sized, even if no depths do for others."""
+    others, share = ceil((jobs - 1) / _SIDE_BY_SIDE), jobs / _SIDE_BY_SIDE
+    runs = _STARTING_RUNS + others * (_CHECKING_RUNS + _STARTING_RUNS)
+    return runs * frames * events + (1 + others) * _EFFORT + share * STEADY_FRAMES * events

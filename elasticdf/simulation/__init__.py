@@ -12,6 +12,7 @@ from elasticdf.simulation.pools import pools_as_windows
 from elasticdf.simulation.result import SimulationResult
 from elasticdf.simulation.simulate import simulate
 from elasticdf.simulation.sizing import (
+    STEADY_FRAMES,
     events_per_frame,
     fifo_attributes,
     finn_depths,
@@ -21,6 +22,7 @@ from elasticdf.simulation.sizing import (
 from elasticdf.simulation.trace import trace_document
 
 __all__ = [
+    "STEADY_FRAMES",
     "Hop",
     "SimulationResult",
     "Span",

@@ -35,6 +35,9 @@ STEADY_FRAMES = 6
 EFFORT = 150_000_000
 """Events spent on making depths shallower, by default."""
 
+_LAYOUT = 64
+"""What laying out a trial takes, as a part of the events of one that comes through."""
+
 
 def finn_depths(graph: Graph, *, hops: Mapping[str, Sequence[Hop]] | None = None) -> dict[str, int]:
     """Return the depth of every stream's FIFO as FINN's simulation-based sizing chooses it.
@@ -189,12 +192,15 @@ class _Trial:
         less = [i for i, c in enumerate(net.channels) if c.sized and earliest[i] < latest[i]]
         open_ended = latest.copy()
         open_ended[less] = np.iinfo(np.int64).max // 2
+        times = run(net, frames=frames, depths=open_ended)
         mixed = latest.copy()
-        mixed[less] = fullest(net, run(net, frames=frames, depths=open_ended))[less]
+        mixed[less] = fullest(net, times)[less]
+        # With these depths everything happens when it did without them: one run tells of both.
+        known = {id(mixed): times}
         choices = [mixed, latest, _within_hops(net, fullest(net, self.free))]
         bits = np.array([channel.bits for channel in net.channels])
         choices.sort(key=lambda depths: int((depths * bits).sum()))
-        return next(c for c in choices if self._has_target(c))
+        return next(c for c in choices if self._has_target(known.get(id(c)) or self._run(c)))
 
     def keeps(
         self, depths: NDArray[np.int64], chosen: Sequence[int], value: int | NDArray[np.int64]
@@ -202,11 +208,14 @@ class _Trial:
         """Tell whether some depths may have other values."""
         changed = depths.copy()
         changed[list(chosen)] = value
-        self.left -= self.free.events
-        return self._has_target(changed)
+        times = self._run(changed)
+        self.left -= times.events + self.free.events // _LAYOUT
+        return self._has_target(times)
 
-    def _has_target(self, depths: NDArray[np.int64]) -> bool:
-        times = run(self.net, frames=self.frames, depths=depths)
+    def _run(self, depths: NDArray[np.int64]) -> Times:
+        return run(self.net, frames=self.frames, depths=depths)
+
+    def _has_target(self, times: Times) -> bool:
         if not times.complete or interval_of(self.net, times) != self.target:
             return False
         sinks = list(self.net.sinks)
