@@ -10,8 +10,10 @@ but a frame rate it is given.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from math import inf
 
 import numpy as np
@@ -55,6 +57,9 @@ _ROOMS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5)
 _ROOMS_IN_PLACE = (1.0, 1.05, 1.1, 1.2)
 """The same of every region's room, until there is a pick for layers that stay where they are."""
 
+_SAME_RATE = Fraction(1, 10_000)
+"""Rates that differ by no larger part are the same: layers reach few intervals exactly."""
+
 _TIE_SHARE = 0.5
 """Of the time left, for finding a lower latency at the same frame rate."""
 
@@ -85,7 +90,8 @@ def quickest(space: Space, replicas: int, slowest: int) -> Found | None:
 def sooner(space: Space, found: Found) -> Found:
     """Return the placement with the lowest latency found among those of a frame rate.
 
-    As many copies may have the interval, or fewer a shorter one, or more a longer one.
+    As many copies may have the interval, or fewer a shorter one, or more a longer one; where none
+    gives exactly the rate, one that falls short by next to nothing.
 
     Args:
         space: A request on a cluster.
@@ -95,10 +101,15 @@ def sooner(space: Space, found: Found) -> Found:
         return found
     space = space.counted(min(_TIE_SECONDS, _TIE_SHARE * space.clock.left()))
     best, latency = found, latency_cycles(space, found)
-    for replicas, target in _of_the_rate(space, found):
+    tried: set[int] = set()
+    cycles = Fraction(found.interval_cycles, found.replicas)
+    for replicas, target in of_the_rate(space.table.targets, space.replica_numbers(), cycles):
+        if replicas in tried or space.clock.left() <= 0:
+            continue
         start = found if replicas == found.replicas else space.place(target, replicas)
         if start is None or space.clock.left() <= 0:
             continue
+        tried.add(replicas)
         first = latency if start is found else latency_cycles(space, start)
         search = _Search(space, start, min(first, latency), space.clock, target)
         if first < latency:
@@ -109,13 +120,28 @@ def sooner(space: Space, found: Found) -> Found:
     return best
 
 
-def _of_the_rate(space: Space, found: Found) -> Iterator[tuple[int, int]]:
-    """Yield (copies, index of their interval among the targets) of a placement's rate."""
-    index = {cycles: target for target, cycles in enumerate(space.table.targets)}
-    for replicas in space.replica_numbers():
-        interval, rest = divmod(found.interval_cycles * replicas, found.replicas)
-        if not rest and interval in index:
-            yield replicas, index[interval]
+def of_the_rate(
+    targets: Sequence[int], numbers: Iterable[int], cycles: Fraction
+) -> Iterator[tuple[int, int]]:
+    """Yield (copies, index of their interval among the targets) of a rate, fewest copies first.
+
+    Of as many copies what gives it exactly comes first, then what almost does.
+
+    Args:
+        targets: Intervals that layers reach, ascending.
+        numbers: Of copies.
+        cycles: Between two frames of all copies together.
+
+    >>> list(of_the_rate((50178, 100352, 100355), (1, 2, 4), Fraction(100352, 4)))
+    [(2, 0), (4, 1), (4, 2)]
+    """
+    for replicas in numbers:
+        interval = replicas * cycles
+        first = bisect_left(targets, interval)
+        last = bisect_right(targets, interval / (1 - _SAME_RATE)) - 1
+        for target in dict.fromkeys((first, last) if first <= last else ()):
+            if target == last or targets[target] == interval:
+                yield replicas, target
 
 
 def with_more_copies(space: Space, found: Found) -> Found:
