@@ -63,6 +63,12 @@ def assemble(
     )
 
 
+def varied(plan: Plan, request: Request, cluster: Cluster, found: Found) -> Plan:
+    """Return a plan with its layers built as in a placement that differs in nothing else."""
+    draft = _draft(request, cluster, found)
+    return replace(plan, assignments=draft.assignments, utilisation=draft.utilisation)
+
+
 def latency_cycles(request: Request, cluster: Cluster, found: Found) -> int:
     """Return the cycles one frame takes through a placement."""
     seconds, _ = latency_of(request.graph, _draft(request, cluster, found))

@@ -6,38 +6,26 @@ while FIFOs overfill a die, the search is asked again and told what every stream
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
 
-from elasticdf.costs.estimate import estimate
-from elasticdf.costs.profile import CostProfile, load_profile
-from elasticdf.costs.streams import StreamCosts
 from elasticdf.errors import InfeasibleError, TimeLimitError, UserError
-from elasticdf.hardware.load import load_board
-from elasticdf.ir import RESOURCE_NAMES, Graph, Resources
+from elasticdf.ir import RESOURCE_NAMES, Graph
 from elasticdf.layers import kind_of
-from elasticdf.layers.kind import fpga_part
-from elasticdf.records import encode
-from elasticdf.units import format_seconds
 from partitioner import answer, search
 from partitioner.clock import Clock
-from partitioner.fifo_sizing import SHALLOW, Sized, sized_groups
-from partitioner.plan import Assignment, Place, Plan
+from partitioner.fifo_charges import charged
+from partitioner.fifo_room import in_place
+from partitioner.fifo_sizing import Sized, can_size_again, sized_groups
+from partitioner.plan import Place, Plan
 from partitioner.problem import Problem, Region, Vector, exact
 from partitioner.request import Request
 from partitioner.search import Searched
 from partitioner.solution import proof_from_above, proof_from_below
-from partitioner.topology import vector
+from partitioner.space import Found, Space
 from partitioner.verify import capacities
-
-FIFOS = "fifos"
-"""Key of ``plan.json`` that lists the FIFOs."""
-
-SIMULATION = "simulation"
-"""Key of ``plan.json`` with what the simulation found."""
 
 _TURNS = 3
 _FIRST_SHARE = 0.75
@@ -58,43 +46,20 @@ _MARGIN = 1.5
 _LEAST_LIMIT = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fifo:
-    """A FIFO of a plan; the fields are the keys of ``plan.json``.
-
-    Attributes:
-        replica: Counted from 0.
-        stream: Tensor it carries.
-        layer: Whose kernel holds it: the consumer's, or the producer's before a width converter.
-        board: Of that layer.
-        die: Of that layer.
-        depth: Transfers.
-        bits: Of a transfer.
-    """
-
-    replica: int
-    stream: str
-    layer: str
-    board: int
-    die: str
-    depth: int
-    bits: int
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Filled:
     """A plan with its FIFOs.
 
     Attributes:
         plan: It.
-        problem: What it solves.
+        found: The placement it means.
         groups: Its FIFOs.
         used: What it uses with them, per region.
         broken: Limits on resources that it breaks, a sentence each.
     """
 
     plan: Plan
-    problem: Problem
+    found: Found
     groups: tuple[Sized, ...]
     used: Sequence[Vector]
     broken: tuple[str, ...]
@@ -116,20 +81,21 @@ def plan_with_fifos(request: Request) -> tuple[Plan, Problem]:
     options, clock = request.options, request.options.clock()
     seconds = options.time_limit * _FIRST_SHARE
     searched = search.searched(replace(request, options=replace(options, time_limit=seconds)))
-    plan, problem = first = searched.plan()
-    own = {region.name: region for region in problem.regions}
+    few = searched.settled()
+    plan = searched.planned(few)
+    first, own = (plan, few.found.problem), {r.name: r for r in few.found.problem.regions}
     asked, reason = request, ""
     for turn in range(_TURNS):
         _tell(request, "sizing FIFOs")
         try:
-            filled = _filled(request.graph, plan, problem, own, clock)
+            filled = _filled(searched.space, plan, few.found, own, clock)
         except UserError as error:
             return _unsized(first[0], str(error)), first[1]
         if not filled.broken:
             best = _sooner(searched, filled, own, clock)
             if turn:
                 best = replace(best, plan=_less_proven(request, best.plan, first[0], own))
-            return best.plan, best.problem
+            return best.plan, best.found.problem
         reason = filled.broken[0]
         if turn == _TURNS - 1:
             break
@@ -144,7 +110,8 @@ def plan_with_fifos(request: Request) -> tuple[Plan, Problem]:
         )
         try:
             searched = search.searched(asked)
-            plan, problem = searched.plan()
+            few = searched.settled()
+            plan = searched.planned(few)
         except (InfeasibleError, TimeLimitError):
             break
         if plan.frames_per_second < first[0].frames_per_second * _WORTH:
@@ -160,44 +127,64 @@ def _sooner(
     Layers faster than the rate asks for take more room, so it comes second: room for the FIFOs
     of the rate goes first.
     """
+    if not can_size_again(filled.groups, clock.left() * (1 - _SOONER_SHARE)):
+        return filled
     request = searched.space.request
     space = replace(searched.space, clock=clock.part(_SOONER_SHARE))
     sooner = replace(searched, space=space).sooner()
     if sooner.found is searched.found:
         return filled
-    plan, problem = sooner.plan()
+    few = sooner.settled()
+    plan = sooner.planned(few)
     if plan.latency_seconds >= filled.plan.latency_seconds:
         return filled
     _tell(request, "sizing the FIFOs of a plan with a lower latency")
     try:
-        other = _filled(request.graph, plan, problem, own, clock)
+        other = _filled(space, plan, few.found, own, clock)
     except UserError:
         return filled
     return filled if other.broken else other
 
 
 def _filled(
-    graph: Graph, plan: Plan, problem: Problem, own: Mapping[str, Region], clock: Clock
+    space: Space, plan: Plan, found: Found, own: Mapping[str, Region], clock: Clock
 ) -> _Filled:
-    """Return a plan with its FIFOs.
+    """Return a plan with its FIFOs; where they overfill a die, others of its variants if they fit.
 
     Args:
-        graph: The network.
+        space: What is asked, and the boards it takes.
         plan: Without them.
-        problem: What it solves.
+        found: The placement it means.
         own: Regions with the limits that were asked for, by name.
         clock: Time left for sizing.
 
     Raises:
         UserError: Something cannot be simulated.
     """
-    groups = sized_groups(graph, plan, clock)
-    charged = _charged(graph, plan, groups)
-    used = _used(problem, charged)
+    request = space.request
+    groups = sized_groups(request.graph, plan, clock)
+    filled = _priced(request.graph, plan, found, groups, own)
+    if not filled.broken:
+        return filled
+    _tell(request, f"building layers in other ways: with FIFOs {filled.broken[0]}")
+    limited = replace(
+        found, problem=replace(found.problem, regions=_with_limits(found.problem, own))
+    )
+    other = in_place(request, space.cluster, plan, limited, filled.used)
+    again = filled if other is None else _priced(request.graph, *other, groups, own)
+    return filled if again.broken else again
+
+
+def _priced(
+    graph: Graph, plan: Plan, found: Found, groups: tuple[Sized, ...], own: Mapping[str, Region]
+) -> _Filled:
+    """Return a plan with FIFOs of known depths."""
+    priced, problem = charged(graph, plan, groups), found.problem
+    used = _used(problem, priced)
     limited = replace(problem, regions=_with_limits(problem, own))
     return _Filled(
-        plan=charged,
-        problem=problem,
+        plan=priced,
+        found=found,
         groups=groups,
         used=used,
         broken=tuple(capacities(limited, used)),
@@ -210,7 +197,7 @@ def _with_limits(problem: Problem, own: Mapping[str, Region]) -> tuple[Region, .
 
 def _tightened(filled: _Filled, own: Mapping[str, Region]) -> dict[str, float]:
     """Return limits that leave room for what FIFOs took beyond the regions' own limits."""
-    problem = filled.problem
+    problem = filled.found.problem
     asked = _with_limits(problem, own)
     found: dict[str, float] = {}
 
@@ -269,71 +256,6 @@ def _unsized(plan: Plan, reason: str) -> Plan:
     return replace(plan, notes=(*plan.notes, note))
 
 
-def _charged(graph: Graph, plan: Plan, groups: tuple[Sized, ...]) -> Plan:
-    """Return the plan with depths, what they take, and what the simulation found."""
-    group_of = {replica: group for group in groups for replica in group.replicas}
-    fifos = sorted(_fifos(plan, groups), key=lambda fifo: fifo.replica)
-    held: dict[tuple[int, str], list[Fifo]] = defaultdict(list)
-    for fifo in fifos:
-        held[fifo.replica, fifo.layer].append(fifo)
-    price = _Price(graph=graph, profile=load_profile(plan.costs))
-    extra: dict[Place, list[int]] = defaultdict(lambda: [0] * len(RESOURCE_NAMES))
-    assignments = []
-    for a in plan.assignments:
-        settings = group_of[a.replica].settings.get(a.layer, {})
-        board = plan.boards[a.board].board
-        now = price.of(a, held[a.replica, a.layer], board) if settings else a.resources
-        deep = {name: depths for name, depths in settings.items() if max(depths) > SHALLOW}
-        assignments.append(replace(a, attributes={**a.attributes, **deep}, resources=now))
-        for r, (new, old) in enumerate(zip(vector(now), vector(a.resources), strict=True)):
-            extra[a.board, a.die][r] += new - old
-    utilisation = tuple(
-        replace(row, used=row.used + extra[row.board, row.die][RESOURCE_NAMES.index(row.resource)])
-        for row in plan.utilisation
-    )
-    found = {FIFOS: encode(fifos), SIMULATION: [_found(group) for group in groups]}
-    return replace(
-        plan,
-        assignments=tuple(assignments),
-        utilisation=utilisation,
-        extra={**plan.extra, **found},
-    )
-
-
-@dataclass(slots=True, kw_only=True)
-class _Price:
-    """What layers take with their FIFOs; copies alike are priced once.
-
-    Attributes:
-        graph: The network.
-        profile: ``finn`` counts no streams, as FINN's partitioner does.
-    """
-
-    graph: Graph
-    profile: CostProfile
-    _known: dict[object, Resources] = field(default_factory=dict)
-
-    def of(self, chosen: Assignment, fifos: list[Fifo], board: str) -> Resources:
-        """Return what a layer takes with the FIFOs its kernel holds for it."""
-        if self.profile.exactly_finn:
-            return chosen.resources
-        sizes = tuple((fifo.bits, fifo.depth) for fifo in fifos)
-        key = (chosen.layer, repr(chosen.attributes), sizes, board)
-        if key not in self._known:
-            part = fpga_part(load_board(board).part)
-            built = self.graph.layer(chosen.layer).with_attributes(chosen.attributes)
-            streams = StreamCosts(profile=self.profile, part=part)
-            allowance = streams.before(kind_of(built).ports(built).input_bits, (), ())
-            self._known[key] = Resources.total(
-                (
-                    estimate(built, self.profile, part).high,
-                    allowance,
-                    *(streams.fifo(bits, depth) for bits, depth in sizes),
-                )
-            )
-        return self._known[key]
-
-
 def _used(problem: Problem, plan: Plan) -> list[Vector]:
     """Return what a plan uses per region of its problem."""
     rows: dict[Place, list[int]] = defaultdict(list)
@@ -359,52 +281,3 @@ def _most(
             if any(bits):
                 found[layer.name] = tuple(map(max, before, bits))
     return found
-
-
-def _fifos(plan: Plan, groups: tuple[Sized, ...]) -> Iterator[Fifo]:
-    """Yield every FIFO that is deeper than the registers of a stream."""
-    place = {(a.replica, a.layer): (a.board, a.die) for a in plan.assignments}
-    for group in groups:
-        known = set(group.settings)
-        for stream in group.result.streams:
-            holders = [end for end in (stream.target, stream.source) if end in known]
-            for replica in group.replicas if holders and stream.depth > SHALLOW else ():
-                board, die = place[replica, holders[0]]
-                yield Fifo(
-                    replica=replica,
-                    stream=stream.tensor,
-                    layer=holders[0],
-                    board=board,
-                    die=die,
-                    depth=stream.depth,
-                    bits=stream.bits,
-                )
-
-
-def _found(group: Sized) -> dict[str, Any]:
-    """Return what the simulation found for some replicas; FIFOs are listed beside it."""
-    document = group.result.to_json()
-    for key in ("schema", "network", "clock_hz", "streams"):
-        del document[key]
-    return {"replicas": group.replicas, **document}
-
-
-def to_text(plan: Plan) -> Iterator[str]:
-    """Yield what a person wants to know of a plan's simulation and FIFOs, in lines."""
-    alike: Counter[str] = Counter()
-    for found in plan.extra.get(SIMULATION, []):
-        text = (
-            "it deadlocks with the FIFOs of its graph"
-            if not found["live"]
-            else (
-                f"a frame every {found['interval_cycles']:.0f} cycles "
-                f"({found['frames_per_second']:.1f} frames per second), "
-                f"{format_seconds(found['latency_seconds'])} from first input to last output"
-            )
-        )
-        alike[text] += len(found["replicas"])
-    for text, copies in alike.items():
-        yield f"simulated: {text}{f', each of {copies} replicas' if copies > 1 else ''}"
-    sizes = [fifo["depth"] * fifo["bits"] for fifo in plan.extra.get(FIFOS, [])]
-    if sizes:
-        yield f"{len(sizes)} FIFOs hold {sum(sizes) / 8192:.1f} KiB; depths are in folding.json"

@@ -6,11 +6,15 @@ A placement leaves room in every region that its foldings do not need. Refuses t
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
+from operator import add
 
 import numpy as np
 
 from partitioner.choices import Choices
+from partitioner.lower import Choice
+from partitioner.menu import key_of
 from partitioner.packing import Loads, Room, pack
 from partitioner.problem import Problem, Vector
 from partitioner.space import Found, Space
@@ -41,6 +45,54 @@ def rebuilt(space: Space, found: Found, choices: Choices, interval: int) -> Foun
     if violations(problem, placement):
         return None
     return space.found(choices, interval, problem, placement)
+
+
+def other_variants(found: Found, beside: Sequence[Vector]) -> Found | None:
+    """Return a placement with something else in its regions, every copy folded as it was.
+
+    Copies in a region with too little room are built in other ways; those elsewhere stay.
+
+    Args:
+        found: Where layers sit; its problem has the limits that count.
+        beside: What each region holds beside.
+
+    Returns:
+        None if no variants were found that fit.
+    """
+    problem, size = found.problem, len(found.problem.items)
+    reserved = [
+        tuple(map(add, now, more)) for now, more in zip(_reserved(found), beside, strict=True)
+    ]
+    options = list(found.placement.options)
+    for region, positions in _held(found).items():
+        items = tuple(problem.items[position % size] for position in positions)
+        loads = Room(region=region, reserved=reserved[region]).loads(problem, items)
+        now = [options[position] for position in positions]
+        if (loads[range(len(now)), now].sum(axis=0) <= 1).all():
+            continue
+        for i, position in enumerate(positions):
+            loads[i, _folded_otherwise(found.choices[position % size], now[i])] = np.inf
+        choice = pack(loads)
+        if choice is None:
+            return None
+        for position, option in zip(positions, choice, strict=True):
+            options[position] = int(option)
+    placement = replace(found.placement, options=tuple(options))
+    return None if violations(problem, placement) else replace(found, placement=placement)
+
+
+def _folded_otherwise(row: Sequence[Choice], now: int) -> list[int]:
+    """Return the choices of a layer with another folding, or other words, than one of them."""
+    own = (key_of(row[now]), row[now].output_bits)
+    return [v for v, choice in enumerate(row) if (key_of(choice), choice.output_bits) != own]
+
+
+def _held(found: Found) -> dict[int, list[int]]:
+    """Return the positions of the copies that sit in each region."""
+    held: dict[int, list[int]] = defaultdict(list)
+    for position, region in enumerate(found.placement.regions):
+        held[region].append(position)
+    return held
 
 
 def loads_in_place(problem: Problem, found: Found) -> Loads:
@@ -83,11 +135,8 @@ def _packed(found: Found, choices: Choices, problem: Problem) -> tuple[int, ...]
     What is offered already stays as it is built, unless only other variants leave room.
     """
     reserved, size = _reserved(found), len(problem.items)
-    held: dict[int, list[int]] = defaultdict(list)
-    for position, region in enumerate(found.placement.regions):
-        held[region].append(position)
     options = list(found.placement.options)
-    for region, positions in held.items():
+    for region, positions in _held(found).items():
         items = tuple(problem.items[position % size] for position in positions)
         loads = Room(region=region, reserved=reserved[region]).loads(problem, items)
         kept = loads.copy()

@@ -62,8 +62,16 @@ class Searched:
 
     def plan(self) -> tuple[Plan, Problem]:
         """Return the plan with few crossings, and the problem whose solution it is."""
-        few = settled(self.space, self.found, self.rate_bound)
-        return planned(self.space.request, self.space.cluster, few), self.found.problem
+        few = self.settled()
+        return self.planned(few), few.found.problem
+
+    def settled(self) -> Settled:
+        """Return the placement with few crossings."""
+        return settled(self.space, self.found, self.rate_bound)
+
+    def planned(self, few: Settled) -> Plan:
+        """Return the plan that such a placement means."""
+        return planned(self.space.request, self.space.cluster, few)
 
     def sooner(self) -> Searched:
         """Return what has the lowest latency found at the highest rate; itself at other goals."""

@@ -1,0 +1,211 @@
+"""What a plan says of its FIFOs, and what its dies pay for them.
+
+Once depths are known, streams pay for what FINN builds: FIFOs deeper than registers, and width
+converters where widths differ, instead of the allowance that stands for both in a search.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from elasticdf.costs.estimate import estimate
+from elasticdf.costs.profile import CostProfile, load_profile
+from elasticdf.costs.streams import StreamCosts
+from elasticdf.frontend.stream_adapters import insert_width_converters
+from elasticdf.hardware.load import load_board
+from elasticdf.ir import RESOURCE_NAMES, Graph, Layer, Resources
+from elasticdf.layers.kind import fpga_part
+from elasticdf.records import encode
+from elasticdf.units import format_seconds
+from partitioner.fifo_sizing import SHALLOW, Sized
+from partitioner.plan import Assignment, Place, Plan
+from partitioner.topology import vector
+
+FIFOS = "fifos"
+"""Key of ``plan.json`` that lists the FIFOs."""
+
+SIMULATION = "simulation"
+"""Key of ``plan.json`` with what the simulation found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fifo:
+    """A FIFO of a plan; the fields are the keys of ``plan.json``.
+
+    Attributes:
+        replica: Counted from 0.
+        stream: Tensor it carries.
+        layer: Whose kernel holds it: the consumer's, or the producer's before a width converter.
+        board: Of that layer.
+        die: Of that layer.
+        depth: Transfers.
+        bits: Of a transfer.
+    """
+
+    replica: int
+    stream: str
+    layer: str
+    board: int
+    die: str
+    depth: int
+    bits: int
+
+
+def charged(graph: Graph, plan: Plan, groups: tuple[Sized, ...]) -> Plan:
+    """Return the plan with depths, what they take, and what the simulation found."""
+    fifos = sorted(_fifos(plan, groups), key=lambda fifo: fifo.replica)
+    streams = _streams_of(plan, groups, fifos)
+    price = _Price(graph=graph, profile=load_profile(plan.costs))
+    group_of = {replica: group for group in groups for replica in group.replicas}
+    extra: dict[Place, list[int]] = defaultdict(lambda: [0] * len(RESOURCE_NAMES))
+    assignments = []
+    for a in plan.assignments:
+        settings = group_of[a.replica].settings.get(a.layer, {})
+        board = plan.boards[a.board].board
+        now = price.of(a, streams[a.replica, a.layer], board) if settings else a.resources
+        deep = {name: depths for name, depths in settings.items() if max(depths) > SHALLOW}
+        assignments.append(replace(a, attributes={**a.attributes, **deep}, resources=now))
+        for r, (new, old) in enumerate(zip(vector(now), vector(a.resources), strict=True)):
+            extra[a.board, a.die][r] += new - old
+    utilisation = tuple(
+        replace(row, used=row.used + extra[row.board, row.die][RESOURCE_NAMES.index(row.resource)])
+        for row in plan.utilisation
+    )
+    found = {FIFOS: encode(fifos), SIMULATION: [_found(group) for group in groups]}
+    return replace(
+        plan,
+        assignments=tuple(assignments),
+        utilisation=utilisation,
+        extra={**plan.extra, **found},
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Streams:
+    """What is built for the streams of a layer.
+
+    Attributes:
+        fifos: Bits and depth of each FIFO that its kernel holds for it.
+        converters: Width converters before its inputs.
+    """
+
+    fifos: list[tuple[int, int]] = field(default_factory=list)
+    converters: tuple[Layer, ...] = ()
+
+
+def _streams_of(
+    plan: Plan, groups: tuple[Sized, ...], fifos: Sequence[Fifo]
+) -> Mapping[tuple[int, str], _Streams]:
+    """Return what is built for the streams of every layer of every replica.
+
+    FINN removes FIFOs that are no deeper than registers, but not from a stream that comes from
+    another die or board: what is on its way there is a FIFO of the link's.
+    """
+    found: dict[tuple[int, str], _Streams] = defaultdict(_Streams)
+    for group in groups:
+        for layer, converters in _converters(group.graph).items():
+            for replica in group.replicas:
+                found[replica, layer].converters = tuple(converters)
+    for fifo in fifos:
+        found[fifo.replica, fifo.layer].fifos.append((fifo.bits, fifo.depth))
+    for crossing in plan.crossings:
+        found[crossing.replica, crossing.target].fifos.append((crossing.wires, SHALLOW))
+    return found
+
+
+def _converters(graph: Graph) -> dict[str, list[Layer]]:
+    """Return the width converters FINN inserts before each layer that needs any."""
+    own = {layer.outputs: layer.name for layer in graph}
+    converted = insert_width_converters(graph)
+    inserted = {layer.outputs[0]: layer for layer in converted if layer.outputs not in own}
+    found: dict[str, list[Layer]] = defaultdict(list)
+    for layer in converted:
+        for tensor in layer.inputs:
+            if tensor in inserted:
+                found[own[layer.outputs]].append(inserted[tensor])
+    return found
+
+
+@dataclass(slots=True, kw_only=True)
+class _Price:
+    """What layers take with their streams; copies alike are priced once.
+
+    Attributes:
+        graph: The network.
+        profile: ``finn`` counts no streams, as FINN's partitioner does.
+    """
+
+    graph: Graph
+    profile: CostProfile
+    _known: dict[object, Resources] = field(default_factory=dict)
+
+    def of(self, chosen: Assignment, built: _Streams, board: str) -> Resources:
+        """Return what a layer takes with what is built for its streams."""
+        if self.profile.exactly_finn:
+            return chosen.resources
+        converters = [repr((c.op_type, c.attributes)) for c in built.converters]
+        key = (chosen.layer, repr(chosen.attributes), tuple(built.fifos), *converters, board)
+        if key not in self._known:
+            part = fpga_part(load_board(board).part)
+            layer = self.graph.layer(chosen.layer).with_attributes(chosen.attributes)
+            streams = StreamCosts(profile=self.profile, part=part)
+            layers = (layer, *built.converters)
+            self._known[key] = Resources.total(
+                (
+                    *(estimate(each, self.profile, part).high for each in layers),
+                    *(streams.fifo(bits, depth) for bits, depth in built.fifos),
+                )
+            )
+        return self._known[key]
+
+
+def _fifos(plan: Plan, groups: tuple[Sized, ...]) -> Iterator[Fifo]:
+    """Yield every FIFO that is deeper than the registers of a stream."""
+    place = {(a.replica, a.layer): (a.board, a.die) for a in plan.assignments}
+    for group in groups:
+        known = set(group.settings)
+        for stream in group.result.streams:
+            holders = [end for end in (stream.target, stream.source) if end in known]
+            for replica in group.replicas if holders and stream.depth > SHALLOW else ():
+                board, die = place[replica, holders[0]]
+                yield Fifo(
+                    replica=replica,
+                    stream=stream.tensor,
+                    layer=holders[0],
+                    board=board,
+                    die=die,
+                    depth=stream.depth,
+                    bits=stream.bits,
+                )
+
+
+def _found(group: Sized) -> dict[str, Any]:
+    """Return what the simulation found for some replicas; FIFOs are listed beside it."""
+    document = group.result.to_json()
+    for key in ("schema", "network", "clock_hz", "streams"):
+        del document[key]
+    return {"replicas": group.replicas, **document}
+
+
+def to_text(plan: Plan) -> Iterator[str]:
+    """Yield what a person wants to know of a plan's simulation and FIFOs, in lines."""
+    alike: Counter[str] = Counter()
+    for found in plan.extra.get(SIMULATION, []):
+        text = (
+            "it deadlocks with the FIFOs of its graph"
+            if not found["live"]
+            else (
+                f"a frame every {found['interval_cycles']:.0f} cycles "
+                f"({found['frames_per_second']:.1f} frames per second), "
+                f"{format_seconds(found['latency_seconds'])} from first input to last output"
+            )
+        )
+        alike[text] += len(found["replicas"])
+    for text, copies in alike.items():
+        yield f"simulated: {text}{f', each of {copies} replicas' if copies > 1 else ''}"
+    sizes = [fifo["depth"] * fifo["bits"] for fifo in plan.extra.get(FIFOS, [])]
+    if sizes:
+        yield f"{len(sizes)} FIFOs hold {sum(sizes) / 8192:.1f} KiB; depths are in folding.json"

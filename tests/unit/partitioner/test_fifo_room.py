@@ -1,0 +1,87 @@
+"""Where FIFOs overfill a die, the same foldings built in other ways make room for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from elasticdf.costs.estimate import estimate
+from elasticdf.costs.profile import load_profile
+from elasticdf.frontend.stream_adapters import insert_width_converters
+from elasticdf.hardware.load import load_board
+from elasticdf.ir import Graph, Resources
+from elasticdf.layers.kind import fpga_part
+from partitioner import fifos, search
+from partitioner.choices import FOLDING_ATTRIBUTES
+from partitioner.clock import Clock
+from partitioner.fifo_charges import FIFOS, charged
+from partitioner.fifo_sizing import Sized, sized_groups
+from partitioner.fifos import plan_with_fifos
+from partitioner.plan import Assignment, Mode, Plan
+from partitioner.problem import exact
+from partitioner.request import Request
+from partitioner.solver import SolverOptions
+from tests.placed import chain, dense, placed, small_board
+
+_WORDS = 1024
+"""Of a FIFO that takes 9 of the 30 block RAMs allowed; layers of the least logic take 27."""
+
+
+def _deeper(graph: Graph, plan: Plan, clock: Clock) -> tuple[Sized, ...]:
+    """Return the FIFOs of a plan, one of them so deep that it takes block RAM."""
+    found = []
+    for group in sized_groups(graph, plan, clock):
+        streams = tuple(
+            replace(stream, depth=_WORDS) if stream.target == "MVAU_hls_1" else stream
+            for stream in group.result.streams
+        )
+        found.append(replace(group, result=replace(group.result, streams=streams)))
+    return tuple(found)
+
+
+def _folding(a: Assignment) -> tuple[object, ...]:
+    return (a.replica, a.layer, a.board, a.die, *map(a.attributes.get, FOLDING_ATTRIBUTES))
+
+
+def test_layers_give_block_ram_to_fifos(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    request = Request(
+        graph=dense((128, 64, 64, 16)),
+        target=small_board((14_000, 0, 0)),
+        mode=Mode.DATA_PARALLEL,
+        replicas=1,
+        fps=3e6,
+        limits={"bram18": 0.03},
+        costs="calibrated",
+        options=SolverOptions(time_limit=10),
+        progress=told.append,
+    )
+    first = search.plan(request)
+    monkeypatch.setattr(fifos, "sized_groups", _deeper)
+    plan, problem = plan_with_fifos(request)
+    assert any(text.startswith("building layers in other ways: ") for text in told)
+    assert not any(text.startswith("searching again") for text in told)
+    assert max(fifo["depth"] for fifo in plan.extra[FIFOS]) == _WORDS
+    assert all(u.used <= exact(u.limit) * u.available for u in plan.utilisation)
+    # Only how layers are built differs: where they are, their foldings, rate and proof stay.
+    assert list(map(_folding, plan.assignments)) == list(map(_folding, first.assignments))
+    assert plan.certificate == first.certificate
+    assert plan.latency_seconds == first.latency_seconds
+    assert problem.regions == search.plan_with_problem(request)[1].regions
+    assert plan_with_fifos(request)[0] == plan
+
+
+def test_streams_pay_for_what_is_built() -> None:
+    """Of a chain of two foldings: converters, but no FIFOs where registers do."""
+    graph, cluster = chain(3), small_board((20_000, 0, 0))
+    places = {(0, layer.name): (0, "SLR0") for layer in graph}
+    plan = replace(placed(graph, cluster, Mode.DATA_PARALLEL, places), costs="calibrated")
+    groups = sized_groups(graph, plan, Clock(20))
+    plan = charged(graph, plan, groups)
+    assert plan.extra[FIFOS] == []
+    profile, part = load_profile("calibrated"), fpga_part(load_board("u280").part)
+    built = insert_width_converters(graph)
+    assert len(tuple(built)) == 5
+    total = Resources.total(a.resources for a in plan.assignments)
+    assert total == Resources.total(estimate(layer, profile, part).high for layer in built)
