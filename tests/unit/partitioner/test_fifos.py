@@ -120,8 +120,9 @@ def test_where_fifos_cannot_be_sized_again_the_first_plan_stays(
     assert problem == search.plan_with_problem(_request())[1]
 
 
-def test_copies_over_other_links_keep_their_interval_and_latency() -> None:
-    """Two copies that differ in where they cross; depths of the first are tried for the second."""
+@pytest.mark.parametrize("seconds", [60, 1.5], ids=["one after the other", "side by side"])
+def test_copies_over_other_links_keep_their_interval_and_latency(seconds: float) -> None:
+    """Two copies that differ in where they cross; given time, one tries the other's depths."""
     graph, cluster = chain(6), parse_target("3xu280")
     cuts = {0: 2, 1: 4}  # the first layer on the second board
     places = {
@@ -131,9 +132,9 @@ def test_copies_over_other_links_keep_their_interval_and_latency() -> None:
     }
     assert isinstance(cluster, Cluster)
     plan = placed(graph, cluster, Mode.HARDWARE, places)
-    groups = sized_groups(graph, plan, Clock(60))
+    groups = sized_groups(graph, plan, Clock(seconds))
     assert [group.replicas for group in groups] == [[0], [1]]
-    again = sized_groups(graph, plan, Clock(60))
+    again = sized_groups(graph, plan, Clock(seconds))
     assert [group.result.to_json() for group in groups] == [g.result.to_json() for g in again]
     for replica, group in enumerate(groups):
         built, hops = folded(graph, plan, replica), hops_of(graph, plan, replica)
