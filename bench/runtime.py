@@ -4,7 +4,8 @@
 
 Goals: a small synchronous request costs at most 1 ms over a direct call; 64 images of 224x224x3
 reach the board with one copy; client, server and two boards in ``hw`` keep 30 % of what onnxruntime
-reaches with the whole network in one process, TFC, batch 64.
+reaches with the whole network in one process, TFC, batch 64. What is compared takes turns of a
+second, because a virtual machine's speed changes by a third while it is under load.
 """
 
 from __future__ import annotations
@@ -15,25 +16,38 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
+from codegen.segments.emit import whole_model
+from elasticdf import flow, frontend
+from elasticdf.options import PackageOptions, PartitionOptions
+from elasticdf.progress import silent
 from elasticdf.runtime.coral.server import Server
 from elasticdf.runtime.emulated.board import EmulatedBoard
 from elasticdf.runtime.packing import unpack
 from elasticdf.runtime.session import Session, open_session
-from tests.runtime_networks import build
+from partitioner.plan import Mode
 
 NETWORK = "tfc-w1a1"
+TARGET = "2xu280"
+CUT = (("MVAU_hls_0", 0, None), ("MVAU_hls_3", 1, None))
+"""The first layer on board 0, the last on board 1: frames pass the cable."""
+
 BATCH = 64
-SECONDS = 3.0
-ROUNDS = 7
+TURNS = 30
+SECONDS = 1.0
+"""Of a turn."""
+
 IMAGES = (64, 224, 224, 3)
-IN_FLIGHT = 192
+IN_FLIGHT = 320
 SHARED_MEMORY = Path("/dev/shm")
 """Where the orchestrator has the clients' arrays, too."""
 
@@ -42,7 +56,7 @@ import sys, time
 import numpy as np
 from inaccel import coral
 
-name, inputs, output_bytes, seconds, in_flight = sys.argv[1:]
+name, inputs, output_bytes, in_flight = sys.argv[1:]
 frames = np.load(inputs)
 count = np.array([len(frames)], np.uint32)
 one = np.array([1], np.uint32)
@@ -50,34 +64,38 @@ with coral.allocator:
     pairs = [(np.array(frames), np.zeros((len(frames), int(output_bytes)), np.uint8))
              for _ in range(int(in_flight))]
 
-def single():
-    inputs, outputs = (array[:1] for array in pairs[0])
-    return coral.submit(coral.request(name).arg(inputs).arg(outputs).arg(one))
-
 # A request may be submitted again: what its arrays hold is looked at then.
 requests = [coral.request(name).arg(inputs).arg(outputs).arg(count) for inputs, outputs in pairs]
+
+def single(seconds):
+    inputs, outputs = (array[:1] for array in pairs[0])
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        coral.submit(coral.request(name).arg(inputs).arg(outputs).arg(one)).result()
+        times.append(time.perf_counter() - start)
+    return sorted(times)[len(times) // 2]
+
+def many(seconds):
+    spent, start, done, waiting = time.process_time(), time.perf_counter(), 0, []
+    while time.perf_counter() - start < seconds:
+        waiting.append(coral.submit(requests[done % len(requests)]))
+        done += 1
+        if len(waiting) == len(requests):
+            waiting.pop(0).result()
+    for future in waiting:
+        future.result()
+    return time.perf_counter() - start, time.process_time() - spent, done
+
 for request in requests:
     coral.submit(request).result()
-times = []
-end = time.perf_counter() + float(seconds) / 2
-while time.perf_counter() < end:
-    start = time.perf_counter()
-    single().result()
-    times.append(time.perf_counter() - start)
-print(sorted(times)[len(times) // 2], flush=True)
-spent, start, done, waiting = time.process_time(), time.perf_counter(), 0, []
-while time.perf_counter() - start < float(seconds):
-    waiting.append(coral.submit(requests[done % len(requests)]))
-    done += 1
-    if len(waiting) == len(pairs):
-        waiting.pop(0).result()
-for future in waiting:
-    future.result()
-print(done / (time.perf_counter() - start), (time.process_time() - spent) / done, done, flush=True)
+for line in sys.stdin:
+    what, seconds = line.split()
+    print({"single": single, "many": many}[what](float(seconds)), flush=True)
 """
 
 
-def median_seconds(call: Callable[[], object], seconds: float = SECONDS / 2) -> float:
+def median_seconds(call: Callable[[], object], seconds: float = SECONDS) -> float:
     """Return the median time of a call."""
     call()
     times = []
@@ -89,31 +107,77 @@ def median_seconds(call: Callable[[], object], seconds: float = SECONDS / 2) -> 
     return statistics.median(times)
 
 
-def whole_network(model: bytes, values: np.ndarray) -> tuple[float, float]:
-    """Return seconds and processor seconds of onnxruntime for a batch, as it comes."""
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What is compared.
+
+    Attributes:
+        artifact: The network on two boards.
+        whole: Runs a batch in onnxruntime.
+        frames: A batch, packed.
+        name: Of the accelerator.
+        output_bytes: Of a frame.
+    """
+
+    artifact: Path
+    whole: Callable[[], object]
+    frames: NDArray[np.uint8]
+    name: str
+    output_bytes: int
+
+
+def prepare(folder: Path) -> Bench:
+    """Plan and package the network as the commands do; return it with a batch of random images."""
+    options = PartitionOptions(
+        model=f"zoo:{NETWORK}",
+        target=TARGET,
+        output=folder / "project",
+        mode=Mode.HARDWARE,
+        replicas=1,
+        anchors=CUT,
+    )
+    flow.partition(options, silent)
+    flow.build_emulated(options.output, silent)
+    artifact = flow.package(PackageOptions(directory=options.output)).folder
+    model = whole_model(frontend.load(options.output / "network.onnx"))
     whole = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    name = whole.get_inputs()[0].name
-    before, start, batches = time.process_time(), time.perf_counter(), 0
-    while time.perf_counter() - start < SECONDS / 4:
-        whole.run(None, {name: values})
-        batches += 1
-    passed = time.perf_counter() - start
-    return passed / batches, (time.process_time() - before) / batches
+    with open_session(artifact) as session:
+        images = np.random.default_rng(0).random((BATCH, *session.frame_shape)).astype(np.float32)
+        frames = session.encode(images)
+        values = {whole.get_inputs()[0].name: unpack(frames, session.input)}
+        return Bench(
+            artifact=artifact,
+            whole=lambda: whole.run(None, values),
+            frames=frames,
+            name=f"{session.artifact.bitstream.bitstream_id}.{session.deployment.network}",
+            output_bytes=session.process(frames).shape[1],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Served:
-    """What a client saw, and what it cost.
+class Client:
+    """A process with the orchestrator's client, and those that serve it.
 
     Attributes:
-        latency: Seconds of a synchronous request of one frame.
-        rate: Batches per second, many in flight.
-        processor: Seconds of a processor per batch, by process.
+        process: It.
+        boards: Process ids.
     """
 
-    latency: float
-    rate: float
-    processor: dict[str, float]
+    process: subprocess.Popen[str]
+    boards: tuple[int, ...]
+
+    def ask(self, what: str) -> list[float]:
+        """Let it work for a turn; return what it found."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{what} {SECONDS}\n")
+        self.process.stdin.flush()
+        return [float(value) for value in self.process.stdout.readline().strip("()\n").split(",")]
+
+    def processor(self) -> Counter[str]:
+        """Return seconds of a processor that those who serve it took so far."""
+        spent = {f"board {n}": processor_seconds(pid) for n, pid in enumerate(self.boards)}
+        return Counter({"server": time.process_time(), **spent})
 
 
 def processor_seconds(pid: int) -> float:
@@ -121,39 +185,101 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def through_client(artifact: Path, name: str, frames: np.ndarray, output_bytes: int) -> Served:
-    """Let the orchestrator's client send frames one at a time, then batches."""
+@contextmanager
+def served(bench: Bench) -> Iterator[Client]:
+    """Serve the artifact in this process and start a client."""
     shared = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="edf", dir=shared) as folder:
         inputs = Path(folder) / "in.npy"
-        np.save(inputs, frames)
-        arguments = [name, str(inputs), str(output_bytes), str(SECONDS), str(IN_FLIGHT)]
+        np.save(inputs, bench.frames)
+        arguments = [bench.name, str(inputs), str(bench.output_bytes), str(IN_FLIGHT)]
         with (
-            Server([artifact], Path(folder)) as server,
+            Server([bench.artifact], Path(folder)) as server,
             subprocess.Popen(
                 [sys.executable, "-c", CLIENT, *arguments],
                 env={**os.environ, "INACCEL": folder},
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
-            ) as client,
+            ) as process,
         ):
-            assert client.stdout is not None
-            latency = float(client.stdout.readline())
-            pids = {"server": os.getpid(), **{f"board {b.index}": b.pid for b in boards_of(server)}}
-            before = {name: processor_seconds(pid) for name, pid in pids.items()}
-            rate, own, done = map(float, client.stdout.readline().split())
-            spent = {name: processor_seconds(pid) - before[name] for name, pid in pids.items()}
-    each = {name: seconds / done for name, seconds in spent.items()}
-    return Served(latency=latency, rate=rate, processor={"client": own, **each})
+            boards = (board for resource in server.resources for board in resource.boards)
+            pids = tuple(board.pid for board in boards if isinstance(board, EmulatedBoard))
+            yield Client(process=process, boards=pids)
+            assert process.stdin is not None
+            process.stdin.close()
 
 
-def boards_of(server: Server) -> tuple[EmulatedBoard, ...]:
-    boards = (board for resource in server.resources for board in resource.boards)
-    return tuple(board for board in boards if isinstance(board, EmulatedBoard))
+@dataclass(kw_only=True)
+class Throughput:
+    """Batches of both, turn by turn.
+
+    Attributes:
+        shares: Of onnxruntime's rate, per turn.
+        seconds: Of all turns, by who worked.
+        batches: Of all turns, by who worked.
+        processor: Seconds of a processor in all turns, by process.
+    """
+
+    shares: list[float] = field(default_factory=list)
+    seconds: Counter[str] = field(default_factory=Counter)
+    batches: Counter[str] = field(default_factory=Counter)
+    processor: Counter[str] = field(default_factory=Counter)
+
+    def rate(self, who: str) -> float:
+        """Return batches per second."""
+        return self.batches[who] / self.seconds[who]
+
+    def show(self) -> None:
+        """Print the ratio of all turns, and what a batch costs."""
+        share = self.rate("client") / self.rate("onnxruntime")
+        print(f"client, server, two boards      {share:6.1%} of onnxruntime, goal 30 %")
+        print(f"  {len(self.shares)} turns: {min(self.shares):.1%} to {max(self.shares):.1%}")
+        print(f"  {BATCH * self.rate('onnxruntime'):8.0f} frames/s onnxruntime, whole network")
+        print(f"  {BATCH * self.rate('client'):8.0f} frames/s, {IN_FLIGHT} requests in flight")
+        print("  processor time of a batch:")
+        for process, seconds in self.processor.items():
+            by = "onnxruntime" if process == "onnxruntime" else "client"
+            print(f"  {seconds / self.batches[by] * 1e6:6.0f} us {process}")
 
 
-def copy_seconds(session: Session) -> tuple[float, float]:
-    """Return the seconds in which 64 images reach board memory, and of one plain copy of them."""
+def throughput(bench: Bench, client: Client) -> Throughput:
+    """Let onnxruntime and the client take turns."""
+    found = Throughput()
+    for _ in range(TURNS):
+        spent, start, batches = time.process_time(), time.perf_counter(), 0
+        while time.perf_counter() - start < SECONDS:
+            bench.whole()
+            batches += 1
+        passed = time.perf_counter() - start
+        found.processor["onnxruntime"] += time.process_time() - spent
+        before = client.processor()
+        seconds, own, done = client.ask("many")
+        found.processor.update(client=own)
+        found.processor.update(client.processor() - before)
+        found.seconds.update(onnxruntime=passed, client=seconds)
+        found.batches.update(onnxruntime=batches, client=int(done))
+        found.shares.append(done / seconds / (batches / passed))
+    return found
+
+
+def latency(bench: Bench, client: Client) -> None:
+    """Let direct calls and the client's take turns, one frame at a time, and print the medians."""
+    with open_session(bench.artifact) as session:
+        frame = bench.frames[:1]
+        pairs = [
+            (median_seconds(lambda: session.process(frame)), client.ask("single")[0])
+            for _ in range(TURNS // 3)
+        ]
+    extras = [1e3 * (through - direct) for direct, through in pairs]
+    print(f"one frame, over a direct call   {statistics.median(extras):+6.2f} ms, goal +1")
+    print(f"  {len(extras)} turns: {min(extras):+.2f} to {max(extras):+.2f} ms")
+    direct, through = (1e3 * statistics.median(times) for times in zip(*pairs, strict=True))
+    print(f"  direct {direct:.2f} ms, client {through:.2f} ms")
+
+
+def copies(session: Session) -> None:
+    """Print the time in which 64 images reach board memory, and how many plain copies that is."""
     images = np.random.default_rng(0).integers(0, 256, IMAGES, np.uint8).reshape(-1)
     target = np.empty_like(images)
     buffer = session.replicas[0][0].lane.create_buffer(0, images.size)
@@ -161,82 +287,21 @@ def copy_seconds(session: Session) -> tuple[float, float]:
         there = median_seconds(lambda: buffer.copy_to_board(images))
     finally:
         buffer.release()
-    return there, median_seconds(lambda: np.copyto(target, images))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Round:
-    """What was measured one after the other, so that the ratios are of one moment.
-
-    Attributes:
-        whole: Seconds of onnxruntime for a batch: the mean of before and after.
-        whole_processor: Its processor seconds.
-        direct: Seconds of a direct call with one frame.
-        served: Through client and server.
-    """
-
-    whole: float
-    whole_processor: float
-    direct: float
-    served: Served
-
-    @property
-    def share(self) -> float:
-        """Part of onnxruntime's rate that is left."""
-        return self.served.rate * self.whole
-
-    @property
-    def extra(self) -> float:
-        """Seconds that client and server add to a direct call."""
-        return self.served.latency - self.direct
-
-
-def measure(artifact: Path, model: bytes, frames: np.ndarray) -> Round:
-    """Measure once."""
-    with open_session(artifact) as session:
-        direct = median_seconds(lambda: session.process(frames[:1]), SECONDS / 4)
-        name = f"{session.artifact.bitstream.bitstream_id}.{session.deployment.network}"
-        output_bytes = session.process(frames).shape[1]
-        values = unpack(frames, session.input)
-    before = whole_network(model, values)
-    served = through_client(artifact, name, frames, output_bytes)
-    after = whole_network(model, values)
-    whole, processor = ((a + b) / 2 for a, b in zip(before, after, strict=True))
-    return Round(whole=whole, whole_processor=processor, direct=direct, served=served)
-
-
-def show(rounds: list[Round]) -> None:
-    """Print the middle of every ratio and the round that has the middle share."""
-    shares = sorted(r.share for r in rounds)
-    extras = sorted(1e3 * r.extra for r in rounds)
-    middle = sorted(rounds, key=lambda r: r.share)[len(rounds) // 2]
-    print(f"client, server, two boards      {statistics.median(shares):6.1%} of onnxruntime")
-    print(f"  goal 30 %; {len(rounds)} rounds: {shares[0]:.1%} to {shares[-1]:.1%}")
-    print(f"  {IN_FLIGHT} requests in flight; the middle round:")
-    print(f"  {BATCH / middle.whole:8.0f} frames/s onnxruntime, whole network, one process")
-    print(f"  {BATCH * middle.served.rate:8.0f} frames/s client, server, two boards")
-    print("  processor time of a batch:")
-    print(f"  {middle.whole_processor * 1e6:6.0f} us onnxruntime")
-    for process, seconds in middle.served.processor.items():
-        print(f"  {seconds * 1e6:6.0f} us {process}")
-    print(f"one frame, over a direct call   {statistics.median(extras):+6.2f} ms, goal +1")
-    print(f"  {len(rounds)} rounds: {extras[0]:+.2f} to {extras[-1]:+.2f} ms")
-    print(f"  direct {middle.direct * 1e3:.2f} ms, client {middle.served.latency * 1e3:.2f} ms")
+    plain = median_seconds(lambda: np.copyto(target, images))
+    print(f"64 images to the board          {there * 1e3:6.2f} ms, {there / plain:.1f} copies")
 
 
 def main() -> None:
-    print(f"{NETWORK}, 2 boards, hw, batch {BATCH}, {os.cpu_count()} processors")
+    print(f"{NETWORK}, 2 boards, hw, batch {BATCH}, {os.cpu_count()} processors", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        built = build(NETWORK, "2xu280", "hw", Path(folder))
-        with open_session(built.artifact) as session:
-            generator = np.random.default_rng(0)
-            images = generator.random((BATCH, *session.frame_shape)).astype(np.float32)
-            frames = session.encode(images)
-            alone = median_seconds(lambda: session.process(frames))
-            there, plain = copy_seconds(session)
-        show([measure(built.artifact, built.whole, frames) for _ in range(ROUNDS)])
-    print(f"two boards, one batch at a time {BATCH / alone:6.0f} frames/s")
-    print(f"64 images to the board          {there * 1e3:6.2f} ms, {there / plain:.1f} copies")
+        bench = prepare(Path(folder))
+        with served(bench) as client:
+            throughput(bench, client).show()
+            latency(bench, client)
+        with open_session(bench.artifact) as session:
+            alone = median_seconds(lambda: session.process(bench.frames))
+            print(f"two boards, one batch at a time {BATCH / alone:6.0f} frames/s")
+            copies(session)
 
 
 if __name__ == "__main__":

@@ -168,6 +168,8 @@ def _pack_bits(codes: NDArray[Any], bits: int, port: Port, frames: int) -> Bytes
         for place in range(1, 8 // bits):
             packed |= parts[:, place] << np.uint8(place * bits)
         return packed.reshape(frames, -1)
+    if bits == 1 and port.bits % 8 == 0:  # transfers without padding: one row, which is faster
+        return np.packbits(codes.reshape(-1), bitorder="little").reshape(frames, -1)
     if bits == 1:
         planes = codes.reshape(frames, port.transfers, port.elements)
     else:
@@ -183,6 +185,8 @@ def _unpack_bits(data: Bytes, bits: int, port: Port, frames: int) -> NDArray[Any
     if bits in _PARTS_OF_A_BYTE and port.bits % 8 == 0:
         places = np.arange(0, 8, bits, dtype=np.uint8)
         return (data[:, None] >> places) & np.uint8((1 << bits) - 1)
+    if bits == 1 and port.bits % 8 == 0:
+        return np.unpackbits(data, bitorder="little")
     rows = data.reshape(frames * port.transfers, -1)
     planes = np.unpackbits(rows, axis=-1, count=port.bits, bitorder="little")
     if bits == 1:

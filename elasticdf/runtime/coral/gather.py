@@ -2,7 +2,9 @@
 
 A start costs the same for one frame as for a thousand. What arrives while a run is under way is
 gathered; the next run takes all of it, once it is as much as what is under way, or nothing is. So a
-lone request never waits for others (the thought is Nagle's, RFC 896).
+lone request never waits for others (the thought is Nagle's, RFC 896). Two runs overlap like that;
+more do once each is so large that its start hardly matters, so that client, server and every board
+have one to work on.
 """
 
 from __future__ import annotations
@@ -25,12 +27,18 @@ from elasticdf.runtime.coral.pool import BufferPool, WriteCounter
 from elasticdf.runtime.coral.protocol import ArrayArgument
 from elasticdf.runtime.objects import Buffer
 from elasticdf.runtime.packing import frame_bytes
+from elasticdf.runtime.scheduling import wait_for_a_processor
 
 SMALL_BYTES = 1 << 18
 """Of a request's largest array; larger ones are run alone."""
 
 _MOST_BYTES = 1 << 21
-_RUNS_UNDER_WAY = 2
+_MOST_RUNS = 4
+"""Under way, of any size the first two."""
+
+_WORTH_FRAMES = 2048
+"""A run of so many is started beside any others."""
+
 _STOP_SECONDS = 5.0
 
 
@@ -102,20 +110,24 @@ class Gatherer:
         self._closed = False
         self._pool = BufferPool()
         self.load = 0
-        self._under_way = 0
+        self._frames_waiting = 0
+        self._frames_under_way = 0
+        self._runs = 0
 
     def put(self, request: SmallRequest, reply: Reply) -> None:
         """Queue a request; its reply is told when it is done."""
         with self._change:
             self.load += 1
             self._waiting.append(_Job(request, reply))
+            self._frames_waiting += request.frames
             self._wake()
-            if len(self._threads) < _RUNS_UNDER_WAY:
+            if len(self._threads) < _MOST_RUNS:
                 thread = threading.Thread(target=self._work, name="gathered runs", daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
     def _work(self) -> None:
+        wait_for_a_processor()
         while batch := self._next_batch():
             self._run(batch)
 
@@ -125,19 +137,23 @@ class Gatherer:
             while not self._closed and not self._enough():
                 self._change.wait()
             batch: list[_Job] = []
-            room = _MOST_BYTES
+            frames = 0
             while self._waiting:
-                room -= self._waiting[0].request.frames * self._largest
-                if batch and room < 0:
+                more = frames + self._waiting[0].request.frames
+                if batch and more * self._largest > _MOST_BYTES:
                     break
                 batch.append(self._waiting.popleft())
-            self._under_way += len(batch)
+                frames = more
+            self._frames_waiting -= frames
+            self._frames_under_way += frames
+            self._runs += 1
             self._wake()
             return tuple(batch)
 
     def _enough(self) -> bool:
         """Whether the requests that wait are worth a run beside those under way."""
-        return bool(self._waiting) and len(self._waiting) >= self._under_way
+        worth = min(self._frames_under_way, _WORTH_FRAMES) if self._runs < 2 else _WORTH_FRAMES
+        return bool(self._waiting) and self._frames_waiting >= worth
 
     def _wake(self) -> None:
         if self._enough():
@@ -152,7 +168,8 @@ class Gatherer:
                 job.error = job.error or error
         with self._change:
             self.load -= len(batch)
-            self._under_way -= len(batch)
+            self._frames_under_way -= sum(job.request.frames for job in batch)
+            self._runs -= 1
             self._wake()
         for job in batch:
             job.reply.settle(job.error)

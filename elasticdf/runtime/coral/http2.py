@@ -37,7 +37,9 @@ _WINDOW = (1 << 31) - 1
 _ANSWER_BYTES = _PREFIX.size
 
 
-class _Kind(IntEnum):
+class _Kind:
+    """Kinds of frames; plain numbers, for each is compared with a few times."""
+
     DATA = 0
     HEADERS = 1
     RST_STREAM = 3

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from elasticdf.errors import UserError
 from elasticdf.runtime.coral.http2 import Call, Connection
+from elasticdf.runtime.scheduling import wait_for_a_processor
 
 _BACKLOG = 128
 _CHUNK_BYTES = 1 << 18
@@ -104,6 +105,7 @@ class Listener:
             self._ringer.send(b"\0")
 
     def _run(self) -> None:
+        wait_for_a_processor()
         while not self._closing:
             for key, events in self._selector.select():
                 if key.fileobj is self._bell:

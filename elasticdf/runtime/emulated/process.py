@@ -25,6 +25,7 @@ from elasticdf.runtime.emulated.kernels import Transfer
 from elasticdf.runtime.emulated.machine import ArenaMemory, Machine, Window
 from elasticdf.runtime.emulated.receiver import Receiver
 from elasticdf.runtime.failures import BoardError
+from elasticdf.runtime.scheduling import wait_for_a_processor
 
 log = logging.getLogger(__name__)
 
@@ -162,9 +163,7 @@ def main() -> None:
     """Run the board until the host is gone."""
     logging.basicConfig(stream=sys.stderr, level=logging.ERROR)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the host, which then closes us
-    # A board that wakes does not push another off its processor: that would cost both their caches.
-    with suppress(OSError):  # a sandbox may forbid it
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    wait_for_a_processor()
     end = socket.socket(fileno=int(sys.argv[1]))
     Board(Channel(end)).serve()
     os._exit(0)  # worker threads may sit in native code; nothing is left to save

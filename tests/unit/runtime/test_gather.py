@@ -171,3 +171,28 @@ def test_a_run_beside_another_takes_at_least_as_many_requests(tmp_path: Path) ->
     assert all(answer.sent.wait(10) for answer in answers)
     gatherer.close()
     cubes.close()
+
+
+def test_a_third_run_starts_once_it_is_worth_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("elasticdf.runtime.coral.gather._WORTH_FRAMES", 4)
+    lane, cubes = SteppedLane(), write_arrays(tmp_path, 1)
+    gatherer = Gatherer(lane, {0: PORT, 1: PORT}, frozenset({0}), Context(cubes=cubes))
+    arrays = {0: array("in0000"), 1: array("ou0000")}
+    request = SmallRequest(frames=1, client="client", arrays=arrays)
+    answers = [Answer() for _ in range(6)]
+    for reply in answers[:2]:
+        gatherer.put(request, reply)
+        assert lane.started.acquire(timeout=10)
+    for reply in answers[2:5]:
+        gatherer.put(request, reply)
+    assert not lane.started.acquire(timeout=0.2), "three requests ran beside two runs"
+    gatherer.put(request, answers[5])
+    assert lane.started.acquire(timeout=10)
+    assert [frames for frames, _ in lane.runs] == [1, 1, 4]
+    for _, end in lane.runs:
+        end.set()
+    assert all(reply.sent.wait(10) for reply in answers)
+    gatherer.close()
+    cubes.close()
