@@ -1,13 +1,13 @@
 """What a plan says of its FIFOs, and what its dies pay for them.
 
-Once depths are known, streams pay for what FINN builds: FIFOs deeper than registers, and width
+Once depths are known, streams pay for what FINN builds: a FIFO each, however shallow, and width
 converters where widths differ, instead of the allowance that stands for both in a search.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from elasticdf.hardware.load import load_board
 from elasticdf.ir import RESOURCE_NAMES, Graph, Layer, Resources
 from elasticdf.layers.kind import fpga_part
 from elasticdf.records import encode
+from elasticdf.simulation.result import StreamDepth
 from elasticdf.units import format_seconds
 from partitioner.fifo_sizing import SHALLOW, Sized
 from partitioner.plan import Assignment, Place, Plan
@@ -57,7 +58,7 @@ class Fifo:
 def charged(graph: Graph, plan: Plan, groups: tuple[Sized, ...]) -> Plan:
     """Return the plan with depths, what they take, and what the simulation found."""
     fifos = sorted(_fifos(plan, groups), key=lambda fifo: fifo.replica)
-    streams = _streams_of(plan, groups, fifos)
+    streams = _streams_of(graph, plan, groups)
     price = _Price(graph=graph, profile=load_profile(plan.costs))
     group_of = {replica: group for group in groups for replica in group.replicas}
     extra: dict[Place, list[int]] = defaultdict(lambda: [0] * len(RESOURCE_NAMES))
@@ -65,8 +66,14 @@ def charged(graph: Graph, plan: Plan, groups: tuple[Sized, ...]) -> Plan:
     for a in plan.assignments:
         settings = group_of[a.replica].settings.get(a.layer, {})
         board = plan.boards[a.board].board
-        now = price.of(a, streams[a.replica, a.layer], board) if settings else a.resources
-        deep = {name: depths for name, depths in settings.items() if max(depths) > SHALLOW}
+        built = streams[a.replica, a.layer]
+        now = price.of(a, built, board) if settings else a.resources
+        asked = graph.layer(a.layer).integers
+        deep = {
+            name: depths
+            for name, depths in built.own(settings)
+            if max(*depths, *asked(name), SHALLOW) > SHALLOW
+        }
         assignments.append(replace(a, attributes={**a.attributes, **deep}, resources=now))
         for r, (new, old) in enumerate(zip(vector(now), vector(a.resources), strict=True)):
             extra[a.board, a.die][r] += new - old
@@ -90,30 +97,58 @@ class _Streams:
     Attributes:
         fifos: Bits and depth of each FIFO that its kernel holds for it.
         converters: Width converters before its inputs.
+        leaving: Outputs whose depth the consumer's kernel provides.
     """
 
     fifos: list[tuple[int, int]] = field(default_factory=list)
     converters: tuple[Layer, ...] = ()
+    leaving: set[int] = field(default_factory=set)
+
+    def own(self, settings: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Yield the depths that the layer's own kernel provides; FINN would build others twice."""
+        for name, depths in settings.items():
+            elsewhere = self.leaving if name == "outFIFODepths" else ()
+            yield name, tuple(SHALLOW if p in elsewhere else d for p, d in enumerate(depths))
 
 
 def _streams_of(
-    plan: Plan, groups: tuple[Sized, ...], fifos: Sequence[Fifo]
+    graph: Graph, plan: Plan, groups: tuple[Sized, ...]
 ) -> Mapping[tuple[int, str], _Streams]:
     """Return what is built for the streams of every layer of every replica.
 
-    FINN removes FIFOs that are no deeper than registers, but not from a stream that comes from
-    another die or board: what is on its way there is a FIFO of the link's.
+    FINN builds a FIFO at both ends of every kernel too. So a stream between kernels has one more:
+    where it leaves, or where it arrives if its width changes there.
     """
     found: dict[tuple[int, str], _Streams] = defaultdict(_Streams)
+    arriving = set()
     for group in groups:
-        for layer, converters in _converters(group.graph).items():
-            for replica in group.replicas:
-                found[replica, layer].converters = tuple(converters)
-    for fifo in fifos:
-        found[fifo.replica, fifo.layer].fifos.append((fifo.bits, fifo.depth))
+        converters = _converters(group.graph)
+        for replica in group.replicas:
+            for layer, before in converters.items():
+                found[replica, layer].converters = tuple(before)
+            for stream, holder in _held(group):
+                found[replica, holder].fifos.append((stream.bits, max(SHALLOW, stream.depth)))
+                arriving.add((replica, stream.tensor, holder))
+    arcs = {(arc.source, arc.target): arc for arc in graph.arcs}
     for crossing in plan.crossings:
-        found[crossing.replica, crossing.target].fifos.append((crossing.wires, SHALLOW))
+        replica, source, target = crossing.replica, crossing.source, crossing.target
+        arc = arcs[source, target]
+        if (replica, arc.tensor, target) in arriving:
+            found[replica, source].fifos.append((crossing.wires, SHALLOW))
+            found[replica, source].leaving.add(arc.source_port)
+        else:
+            found[replica, target].fifos.append((crossing.wires, SHALLOW))
     return found
+
+
+def _held(group: Sized) -> Iterator[tuple[StreamDepth, str]]:
+    """Yield every stream whose FIFO is the plan's, and the layer whose kernel holds it."""
+    sources = {tensor: layer.name for layer in group.graph for tensor in layer.outputs}
+    for stream in group.result.streams:
+        source = sources.get(stream.tensor, "")  # a simulated stream may start at a link
+        holders = [end for end in (stream.target, source) if end in group.settings]
+        if holders:
+            yield stream, holders[0]
 
 
 def _converters(graph: Graph) -> dict[str, list[Layer]]:
@@ -163,18 +198,16 @@ class _Price:
 
 
 def _fifos(plan: Plan, groups: tuple[Sized, ...]) -> Iterator[Fifo]:
-    """Yield every FIFO that is deeper than the registers of a stream."""
+    """Yield every FIFO that is deeper than the least."""
     place = {(a.replica, a.layer): (a.board, a.die) for a in plan.assignments}
     for group in groups:
-        known = set(group.settings)
-        for stream in group.result.streams:
-            holders = [end for end in (stream.target, stream.source) if end in known]
-            for replica in group.replicas if holders and stream.depth > SHALLOW else ():
-                board, die = place[replica, holders[0]]
+        for stream, holder in _held(group):
+            for replica in group.replicas if stream.depth > SHALLOW else ():
+                board, die = place[replica, holder]
                 yield Fifo(
                     replica=replica,
                     stream=stream.tensor,
-                    layer=holders[0],
+                    layer=holder,
                     board=board,
                     die=die,
                     depth=stream.depth,

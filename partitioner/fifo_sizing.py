@@ -28,7 +28,7 @@ from partitioner.placed import folded, hops_of, net_of
 from partitioner.plan import Plan
 
 SHALLOW = 2
-"""Words that the registers of a stream hold: no FIFO is needed."""
+"""Words of the least FIFO that FINN builds; a plan names only deeper ones."""
 
 _EFFORT = 60_000_000
 """Events spent on making the FIFOs of a plan shallower."""

@@ -27,7 +27,7 @@ from partitioner.plan import Plan
 
 
 class FifoDepths(StrEnum):
-    """Where depths come from: folding.json, FINN's own sizing, or the plan if it has FIFOs."""
+    """Where depths come from: folding.json, FINN's own sizing, or the plan if it sized FIFOs."""
 
     GIVEN = "given"
     SIZED = "sized"
@@ -37,7 +37,7 @@ class FifoDepths(StrEnum):
         """Return what build.py is told: only given or sized."""
         if self is not FifoDepths.PLANNED:
             return self
-        return FifoDepths.GIVEN if plan.extra.get(FIFOS) else FifoDepths.SIZED
+        return FifoDepths.GIVEN if FIFOS in plan.extra else FifoDepths.SIZED
 
 
 def board_files(

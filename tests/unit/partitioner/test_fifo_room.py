@@ -8,16 +8,20 @@ import pytest
 
 from elasticdf.costs.estimate import estimate
 from elasticdf.costs.profile import load_profile
-from elasticdf.frontend.stream_adapters import insert_width_converters
+from elasticdf.costs.streams import StreamCosts
+from elasticdf.frontend.stream_adapters import insert_fifos, insert_width_converters
+from elasticdf.hardware.cluster import Cluster, parse_target
 from elasticdf.hardware.load import load_board
 from elasticdf.ir import Graph, Resources
 from elasticdf.layers.kind import fpga_part
+from elasticdf.simulation import fifo_attributes
 from partitioner import fifos, search
 from partitioner.choices import FOLDING_ATTRIBUTES
 from partitioner.clock import Clock
 from partitioner.fifo_charges import FIFOS, charged
-from partitioner.fifo_sizing import Sized, sized_groups
+from partitioner.fifo_sizing import SHALLOW, Sized, sized_groups
 from partitioner.fifos import plan_with_fifos
+from partitioner.placed import folded
 from partitioner.plan import Assignment, Mode, Plan
 from partitioner.problem import exact
 from partitioner.request import Request
@@ -72,16 +76,71 @@ def test_layers_give_block_ram_to_fifos(monkeypatch: pytest.MonkeyPatch) -> None
     assert plan_with_fifos(request)[0] == plan
 
 
+def _total(graph: Graph) -> Resources:
+    profile, part = load_profile("calibrated"), fpga_part(load_board("u280").part)
+    return Resources.total(estimate(layer, profile, part).high for layer in graph)
+
+
 def test_streams_pay_for_what_is_built() -> None:
-    """Of a chain of two foldings: converters, but no FIFOs where registers do."""
+    """Of a chain of two foldings: converters, and the FIFOs FINN inserts however shallow."""
     graph, cluster = chain(3), small_board((20_000, 0, 0))
     places = {(0, layer.name): (0, "SLR0") for layer in graph}
     plan = replace(placed(graph, cluster, Mode.DATA_PARALLEL, places), costs="calibrated")
-    groups = sized_groups(graph, plan, Clock(20))
-    plan = charged(graph, plan, groups)
+    plan = charged(graph, plan, sized_groups(graph, plan, Clock(20)))
     assert plan.extra[FIFOS] == []
-    profile, part = load_profile("calibrated"), fpga_part(load_board("u280").part)
-    built = insert_width_converters(graph)
-    assert len(tuple(built)) == 5
-    total = Resources.total(a.resources for a in plan.assignments)
-    assert total == Resources.total(estimate(layer, profile, part).high for layer in built)
+    built = insert_fifos(insert_width_converters(graph), shallow=True)
+    assert len(tuple(built)) == 11
+    assert Resources.total(a.resources for a in plan.assignments) == _total(built)
+
+
+def test_depths_that_the_graph_asks_for_give_way_to_those_found() -> None:
+    bare, cluster = chain(3), small_board((20_000, 0, 0))
+    graph = bare.with_layers(layer.with_attributes({"inFIFODepths": (64,)}) for layer in bare)
+    places = {(0, layer.name): (0, "SLR0") for layer in graph}
+    plan = placed(graph, cluster, Mode.DATA_PARALLEL, places)
+    plan = charged(graph, plan, sized_groups(graph, plan, Clock(20)))
+    built = folded(graph, plan, 0)
+    assert {layer.integers("inFIFODepths") for layer in built} == {(SHALLOW,)}
+
+
+@pytest.mark.parametrize(
+    ("pe", "holder"), [((2, 2), 3), ((2, 4), 2)], ids=["same width", "converted on arrival"]
+)
+def test_a_deep_fifo_between_kernels_is_built_and_paid_once(
+    pe: tuple[int, int], holder: int
+) -> None:
+    """Where a stream arrives, or where it leaves if its width changes; its other end is shallow."""
+    graph, cluster = chain(6, pe), parse_target("2xu280")
+    assert isinstance(cluster, Cluster)
+    places = {(0, layer.name): (int(i >= 3), "SLR0") for i, layer in enumerate(graph)}
+    plan = replace(placed(graph, cluster, Mode.HARDWARE, places), costs="calibrated")
+    (group,) = sized_groups(graph, plan, Clock(20))
+    streams = tuple(
+        replace(stream, depth=100 if stream.tensor == "t3" else SHALLOW)
+        for stream in group.result.streams
+    )
+    depths = {stream.tensor: stream.depth for stream in streams}
+    settings = {
+        layer: {name: tuple(values) for name, values in entry.items()}
+        for layer, entry in fifo_attributes(graph, depths).items()
+    }
+    result = replace(group.result, streams=streams)
+    plan = charged(graph, plan, (replace(group, settings=settings, result=result),))
+
+    (fifo,) = plan.extra[FIFOS]
+    name = f"Thresholding_rtl_{holder}"
+    assert (fifo["layer"], fifo["board"], fifo["depth"]) == (name, int(holder >= 3), 100)
+    built = folded(graph, plan, 0)
+    asked = {
+        layer.name: (layer.integers("inFIFODepths")[0], layer.integers("outFIFODepths")[0])
+        for layer in built
+    }
+    shallow = dict.fromkeys(asked, (SHALLOW, SHALLOW))
+    assert asked == {**shallow, name: (100, SHALLOW) if holder == 3 else (SHALLOW, 100)}
+    (crossing,) = plan.crossings
+    part = fpga_part(load_board("u280").part)
+    beside = StreamCosts(profile=load_profile("calibrated"), part=part).fifo(
+        crossing.wires, SHALLOW
+    )
+    whole = insert_fifos(insert_width_converters(built), shallow=True)
+    assert Resources.total(a.resources for a in plan.assignments) == _total(whole) + beside
