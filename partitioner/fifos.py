@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from elasticdf.errors import InfeasibleError, TimeLimitError, UserError
+from elasticdf.hardware.cluster import Cluster
 from elasticdf.ir import RESOURCE_NAMES, Graph
 from elasticdf.layers import kind_of
 from partitioner import answer, search
@@ -25,6 +26,7 @@ from partitioner.request import Request
 from partitioner.search import Searched
 from partitioner.solution import proof_from_above, proof_from_below
 from partitioner.space import Found, Space
+from partitioner.topology import Limits, build
 from partitioner.verify import capacities
 
 _TURNS = 3
@@ -83,10 +85,11 @@ def plan_with_fifos(request: Request) -> tuple[Plan, Problem]:
     searched = search.searched(replace(request, options=replace(options, time_limit=seconds)))
     few = searched.settled()
     plan = searched.planned(few)
-    first, own = (plan, few.found.problem), {r.name: r for r in few.found.problem.regions}
+    first = (plan, few.found.problem)
     asked, reason = request, ""
     for turn in range(_TURNS):
         _tell(request, "sizing FIFOs")
+        own = _regions(request, searched.space.cluster)
         try:
             filled = _filled(searched.space, plan, few.found, own, clock)
         except UserError as error:
@@ -191,8 +194,15 @@ def _priced(
     )
 
 
+def _regions(request: Request, cluster: Cluster) -> dict[str, Region]:
+    """Return the regions of boards with the limits that were asked for, by name."""
+    limits = Limits.with_changes(request.limits)
+    topology = build(cluster, request.mode, limits, clock_hz=request.clock_hz)
+    return {region.name: region for region in topology.regions}
+
+
 def _with_limits(problem: Problem, own: Mapping[str, Region]) -> tuple[Region, ...]:
-    return tuple(own.get(region.name, region) for region in problem.regions)
+    return tuple(own[region.name] for region in problem.regions)
 
 
 def _tightened(filled: _Filled, own: Mapping[str, Region]) -> dict[str, float]:

@@ -28,7 +28,6 @@ class Room:
 
     Attributes:
         region: Its index.
-        allowed: Whole units of each resource that items may still use.
         reserved: Units already promised to ports, controllers and returning items.
     """
 

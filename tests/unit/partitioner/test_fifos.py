@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -22,10 +23,10 @@ from partitioner.fifo_sizing import sized_groups
 from partitioner.fifos import plan_with_fifos
 from partitioner.placed import folded, hops_of
 from partitioner.plan import Mode, Plan
-from partitioner.problem import exact
+from partitioner.problem import Problem, exact
 from partitioner.request import Anchor, Request
 from partitioner.solver import SolverOptions
-from tests.placed import chain, placed
+from tests.placed import chain, dense, placed
 
 
 @cache
@@ -118,6 +119,28 @@ def test_where_fifos_cannot_be_sized_again_the_first_plan_stays(
     assert replace(plan, notes=first.notes) == first != second
     assert plan.notes[-1].endswith("no time is left.")
     assert problem == search.plan_with_problem(_request())[1]
+
+
+def test_boards_added_for_fifos_have_the_limits_that_were_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(problem: Problem, _: object) -> Iterator[str]:
+        yield from ["there is no room"] if {r.board for r in problem.regions} == {0} else []
+
+    request = Request(
+        graph=dense((128, 64, 64, 16)),
+        target=parse_target("autoxu50"),
+        mode=Mode.DATA_PARALLEL,
+        fps=9e6,
+        limits={"lut": 0.1},
+        costs="calibrated",
+        options=SolverOptions(time_limit=10),
+    )
+    monkeypatch.setattr(fifos, "capacities", full)
+    monkeypatch.setattr(fifos, "_tightened", lambda *_: {"lut": 0.05})
+    plan, _ = plan_with_fifos(request)
+    assert len(plan.boards) == 2
+    assert {u.limit for u in plan.utilisation if u.resource == "lut"} == {0.1}
 
 
 @pytest.mark.parametrize("seconds", [60, 1.5], ids=["one after the other", "side by side"])
