@@ -26,7 +26,7 @@ from partitioner.plan import Assignment, Place, Plan
 from partitioner.topology import vector
 
 FIFOS = "fifos"
-"""Key of ``plan.json`` that lists the FIFOs."""
+"""Key of ``plan.json`` that lists the FIFOs; missing where the plan did not size them."""
 
 SIMULATION = "simulation"
 """Key of ``plan.json`` with what the simulation found."""
@@ -81,7 +81,9 @@ def charged(graph: Graph, plan: Plan, groups: tuple[Sized, ...]) -> Plan:
         replace(row, used=row.used + extra[row.board, row.die][RESOURCE_NAMES.index(row.resource)])
         for row in plan.utilisation
     )
-    found = {FIFOS: encode(fifos), SIMULATION: [_found(group) for group in groups]}
+    found = {SIMULATION: [_found(group) for group in groups]}
+    if any(group.settings for group in groups):
+        found = {FIFOS: encode(fifos), **found}
     return replace(
         plan,
         assignments=tuple(assignments),

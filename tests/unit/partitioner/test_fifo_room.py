@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from elasticdf.costs.estimate import estimate
 from elasticdf.costs.profile import load_profile
 from elasticdf.costs.streams import StreamCosts
+from elasticdf.flow import simulating
 from elasticdf.frontend.stream_adapters import insert_fifos, insert_width_converters
 from elasticdf.hardware.cluster import Cluster, parse_target
 from elasticdf.hardware.load import load_board
 from elasticdf.ir import Graph, Resources
 from elasticdf.layers.kind import fpga_part
-from elasticdf.simulation import fifo_attributes
+from elasticdf.options import SimulateOptions
+from elasticdf.progress import silent
+from elasticdf.simulation import fifo_attributes, simulate
 from partitioner import fifos, search
 from partitioner.choices import FOLDING_ATTRIBUTES
 from partitioner.clock import Clock
-from partitioner.fifo_charges import FIFOS, charged
+from partitioner.fifo_charges import FIFOS, SIMULATION, charged
 from partitioner.fifo_sizing import SHALLOW, Sized, sized_groups
 from partitioner.fifos import plan_with_fifos
 from partitioner.placed import folded
@@ -91,6 +95,42 @@ def test_streams_pay_for_what_is_built() -> None:
     built = insert_fifos(insert_width_converters(graph), shallow=True)
     assert len(tuple(built)) == 11
     assert Resources.total(a.resources for a in plan.assignments) == _total(built)
+
+
+def test_a_project_of_shallow_fifos_is_simulated_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FINN's own sizing would find deeper ones, and another latency under load."""
+    graph, cluster = chain(3, (4, 2)), small_board((20_000, 0, 0))
+    places = {(0, layer.name): (0, "SLR0") for layer in graph}
+    plan = placed(graph, cluster, Mode.DATA_PARALLEL, places)
+    plan = charged(graph, plan, sized_groups(graph, plan, Clock(20)))
+    assert plan.extra[FIFOS] == []
+    monkeypatch.setattr(simulating, "project_plan", lambda _: plan)
+    monkeypatch.setattr(simulating, "project_graph", lambda _: graph)
+    options = SimulateOptions(
+        what=str(tmp_path),
+        folding=None,
+        clock_hz=plan.clock_hz,
+        size_fifos=False,
+        fifo_depth=None,
+        trace=None,
+    )
+    result = simulating.simulate(options, silent)
+    assert {stream.depth for stream in result.streams} == {SHALLOW}
+    (found,) = plan.extra[SIMULATION]
+    assert found["loaded_latency_cycles"] == result.loaded_latency_cycles
+    own = simulate(graph, clock_hz=plan.clock_hz)
+    assert own.loaded_latency_cycles != result.loaded_latency_cycles
+
+
+def test_fifos_of_the_graph_are_not_the_plans() -> None:
+    graph, cluster = insert_width_converters(chain(3)), small_board((20_000, 0, 0))
+    places = {(0, layer.name): (0, "SLR0") for layer in graph}
+    plan = placed(graph, cluster, Mode.DATA_PARALLEL, places)
+    after = charged(graph, plan, sized_groups(graph, plan, Clock(20)))
+    assert FIFOS not in after.extra
+    assert after.assignments == plan.assignments
 
 
 def test_depths_that_the_graph_asks_for_give_way_to_those_found() -> None:
