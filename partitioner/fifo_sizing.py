@@ -49,8 +49,11 @@ _STARTING_RUNS = 4
 _CHECKING_RUNS = 2
 """Trials that tell whether known depths do."""
 
-_MOST_EVENTS = 80_000_000
+_MOST_EVENTS = 160_000_000
 """Of a trial: each takes 16 bytes while FIFOs have no limit."""
+
+_COMFORTABLE_EVENTS = 80_000_000
+"""The same for a trial of more than the least frames."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -209,7 +212,7 @@ def _affordable(events: int, jobs: int, seconds: float) -> _Effort:
     if _LEAST_FRAMES * events > _MOST_EVENTS:
         raise UserError("a frame has too many transfers to size them by simulation")
     budget, share = int(seconds * _EVENTS_PER_SECOND), max(1.0, jobs / _SIDE_BY_SIDE)
-    most = _FRAMES if _FRAMES * events <= _MOST_EVENTS else _LEAST_FRAMES
+    most = _FRAMES if _FRAMES * events <= _COMFORTABLE_EVENTS else _LEAST_FRAMES
     if jobs > 1 and budget >= _in_turn(events, jobs, most):
         return _Effort(frames=most, events=_EFFORT, in_turn=True)
     if budget >= share * (_bare(events, most) + _EFFORT):
