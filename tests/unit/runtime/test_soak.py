@@ -25,6 +25,9 @@ KILLED = 0.1
 """Share of the clients killed at every look."""
 
 LOOKS = 40
+LOADING_SECONDS = 5.0
+"""A client that is killed sooner has not started the helper that removes its folder."""
+
 GROWTH_BYTES = 32 << 20
 
 
@@ -89,6 +92,7 @@ def soak(folder: Path, seconds: float, seed: int) -> Soak:
                     stop(client)
                     clients[number] = start(folder, sample, said)
                     killed += 1
+        time.sleep(LOADING_SECONDS)
         for client in clients:
             stop(client)
         last = resident_bytes(*pids)
