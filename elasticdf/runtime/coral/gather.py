@@ -33,11 +33,10 @@ SMALL_BYTES = 1 << 18
 """Of a request's largest array; larger ones are run alone."""
 
 _MOST_BYTES = 1 << 21
+_RUNS_OF_ANY_SIZE = 2
 _MOST_RUNS = 4
-"""Under way, of any size the first two."""
-
 _WORTH_FRAMES = 2048
-"""A run of so many is started beside any others."""
+"""Of every run beside more others."""
 
 _STOP_SECONDS = 5.0
 
@@ -152,7 +151,9 @@ class Gatherer:
 
     def _enough(self) -> bool:
         """Whether the requests that wait are worth a run beside those under way."""
-        worth = min(self._frames_under_way, _WORTH_FRAMES) if self._runs < 2 else _WORTH_FRAMES
+        worth = _WORTH_FRAMES
+        if self._runs < _RUNS_OF_ANY_SIZE:
+            worth = min(worth, self._frames_under_way)
         return bool(self._waiting) and self._frames_waiting >= worth
 
     def _wake(self) -> None:
