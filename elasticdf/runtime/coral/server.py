@@ -41,6 +41,7 @@ from elasticdf.runtime.coral.service import (
     UnknownAcceleratorError,
 )
 from elasticdf.runtime.failures import BoardError
+from elasticdf.runtime.garbage import keep_what_is_loaded
 from elasticdf.runtime.loading import load
 from elasticdf.runtime.pipeline import Step, stream_arguments
 from elasticdf.runtime.resource import Resource
@@ -319,6 +320,7 @@ def serve(
     }
     try:
         with Server(artifacts, root, threads=threads, stall_seconds=stall_seconds) as server:
+            keep_what_is_loaded()
             ready(server.report)
             stopped.wait()
     finally:

@@ -25,6 +25,7 @@ from elasticdf.runtime.emulated.kernels import Transfer
 from elasticdf.runtime.emulated.machine import ArenaMemory, Machine, Window
 from elasticdf.runtime.emulated.receiver import Receiver
 from elasticdf.runtime.failures import BoardError
+from elasticdf.runtime.garbage import keep_what_is_loaded
 from elasticdf.runtime.scheduling import wait_for_a_processor
 
 log = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ class Board:
             self._report,
             message["threads"],
         )
+        keep_what_is_loaded()
         return self._cable_ends()
 
     def _report(self, event: dict[str, object]) -> None:
