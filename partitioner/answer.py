@@ -15,7 +15,7 @@ from elasticdf.hardware.cluster import Cluster
 from elasticdf.ir import RESOURCE_NAMES
 from elasticdf.layers.kind import padded
 from partitioner.choices import Choices
-from partitioner.latency import latency_of
+from partitioner.latency.frame import latency_of
 from partitioner.lower import carried_bits
 from partitioner.plan import (
     Assignment,

@@ -12,7 +12,8 @@ from dataclasses import replace
 from math import inf
 
 from elasticdf.hardware.cluster import Cluster
-from partitioner import search, throughput, verdict
+from partitioner import search, throughput
+from partitioner.infeasible import verdict
 from partitioner.plan import Plan
 from partitioner.request import Objective, Request
 from partitioner.search import Settled

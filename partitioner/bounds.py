@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from partitioner.packing import Loads, option_amounts, weighted
+from partitioner.packing.chain import Loads, option_amounts, weighted
 from partitioner.plan import CrossingKind
 from partitioner.problem import MeanLimit, Problem, Region, Vector, exact
 

@@ -14,18 +14,18 @@ from math import ceil, inf
 
 from partitioner.best import Best
 from partitioner.bounds import least_crossing_cost
-from partitioner.census import Census
 from partitioner.clock import Clock
-from partitioner.fill import construct
+from partitioner.counting.census import Census
 from partitioner.formulation import Formulation
-from partitioner.nest import Nest, parse
+from partitioner.packing.fill import construct
 from partitioner.plan import Outcome
 from partitioner.problem import Problem
 from partitioner.routes import RouteTable, assign_routes
-from partitioner.several import several
 from partitioner.solution import Placement, Solution, proof_from_below
 from partitioner.solver import SolverOptions, Status
-from partitioner.walks import Ground, Walk
+from partitioner.walks.nest import Nest, parse
+from partitioner.walks.several import several
+from partitioner.walks.tree import Ground, Walk
 
 _GENERAL_SIZE = 1_500
 """Items times regions times options times replicas up to which the general model is tried."""

@@ -1,7 +1,7 @@
 """What an explanation says: names of limits, how to drop or loosen them, words and changes.
 
 Pure functions of requests and problems; whether something is feasible is decided in
-`partitioner.decision`.
+`partitioner.infeasible.decision`.
 """
 
 from __future__ import annotations

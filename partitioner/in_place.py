@@ -15,7 +15,7 @@ import numpy as np
 from partitioner.choices import Choices
 from partitioner.lower import Choice
 from partitioner.menu import key_of
-from partitioner.packing import Loads, Room, pack
+from partitioner.packing.chain import Loads, Room, pack
 from partitioner.problem import Problem, Vector
 from partitioner.space import Found, Space
 from partitioner.verify import copies, measure, violations

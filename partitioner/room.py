@@ -20,9 +20,9 @@ from partitioner.bounds import (
     priced_share,
     smallest_share,
 )
+from partitioner.packing.whole import copies_by_kernels
 from partitioner.plan import CrossingKind
 from partitioner.problem import Problem, Vector
-from partitioner.whole import copies_by_kernels
 
 MOST_REPLICAS = 1024
 

@@ -13,12 +13,13 @@ from elasticdf.errors import (
     UserError,
 )
 from elasticdf.hardware.cluster import MAX_BOARDS, AutoTarget, Cluster
-from partitioner import answer, exact, throughput, verdict
+from partitioner import answer, exact, throughput
 from partitioner.clock import Clock
 from partitioner.control_ports import with_fewer_control_ports
+from partitioner.infeasible import verdict
+from partitioner.latency.quickest import quickest, sooner, with_more_copies
 from partitioner.plan import Plan, Proof
 from partitioner.problem import Problem
-from partitioner.quickest import quickest, sooner, with_more_copies
 from partitioner.request import Objective, Request
 from partitioner.solution import proof_from_above, proof_from_below
 from partitioner.space import Found, Space

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 
 from elasticdf.hardware.cluster import Cluster
 from partitioner import explain, lower, topology
-from partitioner.apart import Held, hold
-from partitioner.boardwise import Copies, place_boardwise
-from partitioner.census import Census
 from partitioner.choices import Choices, ChoiceTable
 from partitioner.clock import Clock, Meter
+from partitioner.counting.apart import Held, hold
+from partitioner.counting.boardwise import Copies, place_boardwise
+from partitioner.counting.census import Census
 from partitioner.explain import NOTHING, Loosened
-from partitioner.fill import construct
 from partitioner.formulation import Formulation
+from partitioner.packing.fill import construct
 from partitioner.plan import Mode
 from partitioner.problem import Problem
 from partitioner.request import Request

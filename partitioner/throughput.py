@@ -11,8 +11,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from partitioner.packing.whole import copies_per_region, kernels_are_scarce, without_control_ports
 from partitioner.space import Found, Space
-from partitioner.whole import copies_per_region, kernels_are_scarce, without_control_ports
 
 _BOUND_ATTEMPTS = 8
 """Numbers of replicas tried at their bound before any is searched."""

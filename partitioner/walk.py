@@ -18,7 +18,7 @@ from partitioner.problem import Problem, Vector
 from partitioner.routes import RouteTable, assign_routes
 from partitioner.solution import Hop, Placement
 from partitioner.solver import Answer, Model, SolverOptions
-from partitioner.walks import Ground, Walk
+from partitioner.walks.tree import Ground, Walk
 
 Expression = dict[int, float]
 

@@ -21,7 +21,7 @@ from elasticdf.hardware import Cluster
 from elasticdf.ir import Graph
 from elasticdf.layers.kind import padded
 from elasticdf.layers.mvau import has_external_weights
-from partitioner.fifo_charges import FIFOS
+from partitioner.fifos.charges import FIFOS
 from partitioner.placed import folded
 from partitioner.plan import Plan
 

@@ -27,7 +27,7 @@ from elasticdf.errors import InfeasibleError
 from elasticdf.options import PartitionOptions
 from elasticdf.progress import Report
 from elasticdf.report.floorplan import floorplan
-from partitioner import fifo_charges
+from partitioner.fifos import charges
 from partitioner.plan import Mode, Outcome
 from partitioner.solution import Solution
 from partitioner.solver import SolverOptions
@@ -185,7 +185,7 @@ def _summary(result: flow.Partitioned) -> str:
         f"{plan.certificate.outcome}: at most {proof.bound:.1f} frames per second are possible "
         f"(gap {proof.gap:.1%}), crossings cost {crossings.value:g} (at least {crossings.bound:g})",
         f"planned in {result.seconds:.1f} s with {plan.certificate.solver}",
-        *fifo_charges.to_text(plan),
+        *charges.to_text(plan),
         *(f"assumed: {note}" for note in plan.notes),
         *(f"for emulation only: {reason}" for reason in result.refusals),
         f"project in {result.directory}",

@@ -30,8 +30,9 @@ from elasticdf.rundir import (
     sha256,
     write_project,
 )
-from partitioner import any_clock, exact, fifos, search
+from partitioner import any_clock, exact, search
 from partitioner.clock import Meter, stop_on_interrupt
+from partitioner.fifos import fitting
 from partitioner.plan import Plan
 from partitioner.request import Request
 from partitioner.search import Settled
@@ -171,7 +172,7 @@ def _planned(options: PartitionOptions, asked: Request) -> Plan:
     try:
         with stop_on_interrupt() as stop:
             stoppable = replace(asked.options, stop=stop)
-            plan, problem = fifos.plan_with_fifos(replace(asked, options=stoppable))
+            plan, problem = fitting.plan_with_fifos(replace(asked, options=stoppable))
     except InfeasibleError as error:
         _leave_verdict(options.output, error)
         raise

@@ -13,7 +13,7 @@ from elasticdf.report.reading import read_plan_report
 from elasticdf.report.record import PlanReport, with_timeline
 from elasticdf.report.timeline import slowest_copy
 from elasticdf.rundir import MANIFEST, NETWORK
-from partitioner.latency import SIMULATED
+from partitioner.latency.frame import SIMULATED
 from partitioner.plan import Plan
 
 

@@ -15,7 +15,7 @@ from elasticdf.rundir import project_plan
 from elasticdf.simulation import Hop, SimulationResult, size_fifos, sized_streams, trace_document
 from elasticdf.simulation import simulate as simulate_graph
 from elasticdf.simulation.netlist import LEAST_DEPTH, states_depths
-from partitioner.fifo_charges import FIFOS
+from partitioner.fifos.charges import FIFOS
 from partitioner.placed import folded, hops_of
 
 

@@ -14,7 +14,7 @@ from elasticdf.records import decode, encode, expect_table
 from elasticdf.report.limits import advice, binding
 from elasticdf.report.loads import Fullness, LayerLoad, die_fullness, layer_loads
 from elasticdf.simulation import Span
-from partitioner.fifo_charges import FIFOS, Fifo
+from partitioner.fifos.charges import FIFOS, Fifo
 from partitioner.plan import Plan
 
 SCHEMA = "elasticdf.report/1"

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from partitioner.boardwise import place_boardwise
 from partitioner.bounds import boards_only
-from partitioner.census import Census
 from partitioner.clock import Clock
-from partitioner.fill import construct
+from partitioner.counting.boardwise import place_boardwise
+from partitioner.counting.census import Census
+from partitioner.packing.fill import construct
 from partitioner.plan import CrossingKind
 from partitioner.problem import Problem
 from partitioner.room import room_of

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codegen.finn.emit import FifoDepths
-from partitioner.fifo_charges import FIFOS
+from partitioner.fifos.charges import FIFOS
 from tests.plan_samples import planned
 
 

@@ -16,8 +16,8 @@ from elasticdf.hardware.load import load_board
 from elasticdf.ir import Resources
 from partitioner.choices import ChoiceTable
 from partitioner.clock import Clock
-from partitioner.decision import Decision, decide
 from partitioner.explain import PLAIN_LIMITS, Loosened, dropped, wishes
+from partitioner.infeasible.decision import Decision, decide
 from partitioner.lower import Choice
 from partitioner.menu import offered
 from partitioner.plan import Mode, Outcome

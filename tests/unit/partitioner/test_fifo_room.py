@@ -19,12 +19,13 @@ from elasticdf.layers.kind import fpga_part
 from elasticdf.options import SimulateOptions
 from elasticdf.progress import silent
 from elasticdf.simulation import fifo_attributes, simulate
-from partitioner import fifos, search
+from partitioner import search
 from partitioner.choices import FOLDING_ATTRIBUTES
 from partitioner.clock import Clock
-from partitioner.fifo_charges import FIFOS, SIMULATION, charged
-from partitioner.fifo_sizing import SHALLOW, Sized, sized_groups
-from partitioner.fifos import plan_with_fifos
+from partitioner.fifos import fitting
+from partitioner.fifos.charges import FIFOS, SIMULATION, charged
+from partitioner.fifos.fitting import plan_with_fifos
+from partitioner.fifos.sizing import SHALLOW, Sized, sized_groups
 from partitioner.placed import folded
 from partitioner.plan import Assignment, Mode, Plan
 from partitioner.problem import exact
@@ -66,7 +67,7 @@ def test_layers_give_block_ram_to_fifos(monkeypatch: pytest.MonkeyPatch) -> None
         progress=told.append,
     )
     first = search.plan(request)
-    monkeypatch.setattr(fifos, "sized_groups", _deeper)
+    monkeypatch.setattr(fitting, "sized_groups", _deeper)
     plan, problem = plan_with_fifos(request)
     assert any(text.startswith("building layers in other ways: ") for text in told)
     assert not any(text.startswith("searching again") for text in told)

@@ -16,11 +16,12 @@ from elasticdf.hardware.cluster import Cluster, parse_target
 from elasticdf.ir import RESOURCE_NAMES, Graph
 from elasticdf.networks import load_network
 from elasticdf.simulation import simulate
-from partitioner import fifos, search
+from partitioner import search
 from partitioner.clock import Clock
-from partitioner.fifo_charges import FIFOS, SIMULATION
-from partitioner.fifo_sizing import sized_groups
-from partitioner.fifos import plan_with_fifos
+from partitioner.fifos import fitting
+from partitioner.fifos.charges import FIFOS, SIMULATION
+from partitioner.fifos.fitting import plan_with_fifos
+from partitioner.fifos.sizing import sized_groups
 from partitioner.placed import folded, hops_of
 from partitioner.plan import Mode, Plan
 from partitioner.problem import Problem, exact
@@ -112,8 +113,8 @@ def test_where_fifos_cannot_be_sized_again_the_first_plan_stays(
             raise UserError("no time is left")
         return sized_groups(graph, plan, clock)
 
-    monkeypatch.setattr(fifos, "sized_groups", sized_once)
-    monkeypatch.setattr(fifos, "capacities", lambda *_: iter(("there is no room",)))
+    monkeypatch.setattr(fitting, "sized_groups", sized_once)
+    monkeypatch.setattr(fitting, "capacities", lambda *_: iter(("there is no room",)))
     plan, problem = plan_with_fifos(_request())
     first, second = plans
     assert replace(plan, notes=first.notes) == first != second
@@ -136,8 +137,8 @@ def test_boards_added_for_fifos_have_the_limits_that_were_asked_for(
         costs="calibrated",
         options=SolverOptions(time_limit=10),
     )
-    monkeypatch.setattr(fifos, "capacities", full)
-    monkeypatch.setattr(fifos, "_tightened", lambda *_: {"lut": 0.05})
+    monkeypatch.setattr(fitting, "capacities", full)
+    monkeypatch.setattr(fitting, "_tightened", lambda *_: {"lut": 0.05})
     plan, _ = plan_with_fifos(request)
     assert len(plan.boards) == 2
     assert {u.limit for u in plan.utilisation if u.resource == "lut"} == {0.1}

@@ -11,9 +11,9 @@ import pytest
 from elasticdf.hardware.cluster import parse_target
 from elasticdf.ir import Graph
 from partitioner.clock import Clock
+from partitioner.latency.quickest import latency_cycles
 from partitioner.menu import menu
 from partitioner.plan import Plan
-from partitioner.quickest import latency_cycles
 from partitioner.request import Objective, Request
 from partitioner.routes import RouteTable, assign_routes
 from partitioner.search import plan

@@ -15,11 +15,11 @@ from elasticdf.hardware.cluster import Cluster, parse_target
 from elasticdf.ir import Graph
 from partitioner import search
 from partitioner.clock import Clock, Meter
-from partitioner.fifos import plan_with_fifos
+from partitioner.fifos.fitting import plan_with_fifos
 from partitioner.in_place import loads_in_place, rebuilt
+from partitioner.latency.quickest import latency_cycles, sooner
 from partitioner.menu import menu
 from partitioner.plan import Mode
-from partitioner.quickest import latency_cycles, sooner
 from partitioner.request import Request
 from partitioner.routes import RouteTable, assign_routes
 from partitioner.solution import Placement

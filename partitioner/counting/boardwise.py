@@ -14,9 +14,9 @@ from math import inf
 
 from elasticdf.errors import InternalError
 from partitioner.bounds import boards_only
-from partitioner.census import STRAIN_TOLERANCE, Census
 from partitioner.clock import Clock
-from partitioner.matching import Counts, placed
+from partitioner.counting.census import STRAIN_TOLERANCE, Census
+from partitioner.counting.matching import Counts, placed
 from partitioner.problem import Problem, Region
 from partitioner.solution import Placement
 from partitioner.solver import Answer, SolverOptions, Status

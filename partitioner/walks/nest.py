@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from partitioner.packing import Room
+from partitioner.packing.chain import Room
 from partitioner.problem import Problem
-from partitioner.walks import Ground, Walk
+from partitioner.walks.tree import Ground, Walk
 
 _SLACK = 1e-9
 

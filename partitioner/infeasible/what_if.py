@@ -11,8 +11,8 @@ from elasticdf.errors import UserError
 from elasticdf.hardware.cluster import Cluster
 from partitioner import explain
 from partitioner.clock import Clock
-from partitioner.decision import Decision, decide
 from partitioner.explain import NOTHING, Loosened
+from partitioner.infeasible.decision import Decision, decide
 from partitioner.request import Objective, Request
 from partitioner.space import Space
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partitioner import packing_core
+from partitioner.packing import core
 from partitioner.problem import Item, Problem, Vector
 
 Loads = NDArray[np.float64]
@@ -86,7 +86,7 @@ def pack(loads: Loads) -> Choice | None:
     legal = _Legal.of(loads)
     if legal.count < len(loads):
         return None
-    fits, chosen = packing_core.pack(legal.loads, legal.start, legal.count)
+    fits, chosen = core.pack(legal.loads, legal.start, legal.count)
     return legal.choice(chosen) if fits else None
 
 
@@ -97,7 +97,7 @@ def longest_prefix(loads: Loads) -> tuple[int, Choice]:
     prices then move towards the rows that end the prefix. What lies between is tried one by one.
     """
     legal = _Legal.of(loads)
-    chosen = packing_core.longest_prefix(legal.loads, legal.start)
+    chosen = core.longest_prefix(legal.loads, legal.start)
     return len(chosen), legal.choice(chosen)
 
 

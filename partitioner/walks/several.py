@@ -13,7 +13,7 @@ from partitioner.best import Best
 from partitioner.clock import Clock
 from partitioner.solver import SolverOptions, Status
 from partitioner.walk import WalkModel
-from partitioner.walks import Ground, Walk
+from partitioner.walks.tree import Ground, Walk
 
 
 def several(ground: Ground, best: Best, options: SolverOptions, clock: Clock) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from partitioner.bounds import smallest_share
-from partitioner.packing import Room, pack
+from partitioner.packing.chain import Room, pack
 from partitioner.problem import Item, Problem, Vector
 
 _NO_PART = "none"

@@ -15,7 +15,7 @@ import numpy as np
 from elasticdf.errors import InternalError
 from elasticdf.simulation.curve import POINTS, STREAM_LATENCY, point_transfers
 from partitioner.menu import Menu
-from partitioner.packing import Loads
+from partitioner.packing.chain import Loads
 from partitioner.solver import Answer, Model
 
 Pick = tuple[int, ...]

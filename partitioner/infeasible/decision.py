@@ -9,10 +9,11 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from math import ceil, floor
 
-from partitioner import explain, instant
+from partitioner import explain
 from partitioner.bounds import least_controller, pooled_loads, smallest_share
 from partitioner.clock import Clock
 from partitioner.formulation import Formulation
+from partitioner.infeasible import instant
 from partitioner.menu import offered
 from partitioner.plan import Mode
 from partitioner.problem import LinkEnd, Problem, Vector

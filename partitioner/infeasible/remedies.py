@@ -11,13 +11,14 @@ from math import ceil
 from typing import Any, TypeAlias
 
 from elasticdf.hardware.cluster import Cluster
-from partitioner import explain, instant
-from partitioner.decision import easiest_problem
+from partitioner import explain
 from partitioner.explain import number, rounded_down
+from partitioner.infeasible import instant
+from partitioner.infeasible.decision import easiest_problem
+from partitioner.infeasible.what_if import WhatIf
 from partitioner.problem import Problem
 from partitioner.space import Found, Space
 from partitioner.topology import DEFAULT_LIMITS
-from partitioner.what_if import WhatIf
 
 Goal: TypeAlias = Callable[[Space], tuple[Found, float] | None]
 """Finds what a space's request asks for."""

@@ -21,7 +21,7 @@ from elasticdf.layers.kind import fpga_part
 from elasticdf.records import encode
 from elasticdf.simulation.result import StreamDepth
 from elasticdf.units import format_seconds
-from partitioner.fifo_sizing import SHALLOW, Sized
+from partitioner.fifos.sizing import SHALLOW, Sized
 from partitioner.plan import Assignment, Place, Plan
 from partitioner.topology import vector
 

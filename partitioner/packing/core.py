@@ -1,7 +1,7 @@
 """The compiled core of packing: options by price, prices by use, single switches at the end.
 
-Knows arrays only; `partitioner.packing` says what they mean and calls it. Legal options lie one
-after another: those of item ``i`` at ``start[i]`` to ``start[i + 1]``, a row of loads each.
+Knows arrays only; `partitioner.packing.chain` says what they mean and calls it. Legal options lie
+one after another: those of item ``i`` at ``start[i]`` to ``start[i + 1]``, a row of loads each.
 """
 
 from __future__ import annotations

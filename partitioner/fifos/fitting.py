@@ -1,4 +1,4 @@
-"""FIFOs as part of a plan: as deep as `partitioner.fifo_sizing` finds, charged to their dies.
+"""FIFOs as part of a plan: as deep as `partitioner.fifos.sizing` finds, charged to their dies.
 
 Depths follow from a placement and a placement from what its FIFOs take, so both are found in turns:
 while FIFOs overfill a die, the search is asked again and told what every stream must store.
@@ -17,9 +17,9 @@ from elasticdf.ir import RESOURCE_NAMES, Graph
 from elasticdf.layers import kind_of
 from partitioner import answer, search
 from partitioner.clock import Clock
-from partitioner.fifo_charges import charged
-from partitioner.fifo_room import in_place
-from partitioner.fifo_sizing import Sized, can_size_again, sized_groups
+from partitioner.fifos.charges import charged
+from partitioner.fifos.room import in_place
+from partitioner.fifos.sizing import Sized, can_size_again, sized_groups
 from partitioner.plan import Place, Plan
 from partitioner.problem import Problem, Region, Vector, exact
 from partitioner.request import Request

@@ -2,8 +2,8 @@
 
 Filling each region as far as it goes is optimal for a fixed order of regions (what fits keeps
 fitting when items are left out), so this finds dense placements in milliseconds. Copies that fit
-into one region are put there whole first (`partitioner.whole`). It does not minimise crossings and
-proves nothing; whatever it returns is verified by the caller.
+into one region are put there whole first (`partitioner.packing.whole`). It does not minimise
+crossings and proves nothing; whatever it returns is verified by the caller.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from math import ceil
 import numpy as np
 
 from partitioner.clock import Clock
-from partitioner.packing import Choice, Loads, Room, longest_prefix, pack
-from partitioner.plan import CrossingKind
-from partitioner.problem import Link, Problem, Vector
-from partitioner.routes import RouteTable, assign_routes
-from partitioner.solution import Placement
-from partitioner.verify import violations
-from partitioner.whole import (
+from partitioner.packing.chain import Choice, Loads, Room, longest_prefix, pack
+from partitioner.packing.whole import (
     controller_at,
     copies_per_region,
     kernels_are_scarce,
     share_out,
     without_control_ports,
 )
+from partitioner.plan import CrossingKind
+from partitioner.problem import Link, Problem, Vector
+from partitioner.routes import RouteTable, assign_routes
+from partitioner.solution import Placement
+from partitioner.verify import violations
 
 _MOST_SPILLED = 0.15
 """Share of the chain that may be left over after all regions were filled."""

@@ -14,14 +14,14 @@ from itertools import pairwise
 from math import inf
 
 from partitioner.clock import Clock
+from partitioner.counting.matching import placed
 from partitioner.limits import Row, limit_region
-from partitioner.matching import placed
 from partitioner.plan import CrossingKind
 from partitioner.problem import Link, Problem, Vector
 from partitioner.solution import Hop, Placement
 from partitioner.solver import Answer, Model, SolverOptions, Status
 from partitioner.verify import measure
-from partitioner.walks import Ground
+from partitioner.walks.tree import Ground
 
 _MEGABIT = 1e6
 

@@ -10,14 +10,21 @@ from __future__ import annotations
 from math import inf
 
 from elasticdf.errors import ElasticDFError, InfeasibleError, TimeLimitError
-from partitioner import explain, instant
+from partitioner import explain
 from partitioner.clock import Clock
-from partitioner.decision import decide, easiest_problem, kernel_room, longest_target, needed
 from partitioner.explain import Explanation, number, rounded_down
+from partitioner.infeasible import instant
+from partitioner.infeasible.decision import (
+    decide,
+    easiest_problem,
+    kernel_room,
+    longest_target,
+    needed,
+)
+from partitioner.infeasible.remedies import Goal, remedies
+from partitioner.infeasible.what_if import WhatIf
 from partitioner.plan import PlannedBoard, infeasible_document
-from partitioner.remedies import Goal, remedies
 from partitioner.space import Space
-from partitioner.what_if import WhatIf
 
 _PROOF_SHARE = 0.5
 """Of the time left, for the proof that there is no plan."""

@@ -25,13 +25,13 @@ from partitioner.bounds import least_controller, pooled_loads
 from partitioner.choices import Choices
 from partitioner.clock import Clock
 from partitioner.in_place import loads_in_place, rebuilt
+from partitioner.latency.wavefront import Pick, Wavefront
 from partitioner.menu import Key, Menu, key_of, menu
-from partitioner.packing import Loads
+from partitioner.packing.chain import Loads
 from partitioner.plan import Mode
 from partitioner.problem import Problem
 from partitioner.solver import Answer, Status
 from partitioner.space import Found, Space
-from partitioner.wavefront import Pick, Wavefront
 
 _SECONDS_PER_CYCLE = 1e-7
 """Nominal work of simulating a frame, by its latency."""

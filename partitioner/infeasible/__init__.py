@@ -1,0 +1,1 @@
+"""Whether there is no plan, why, and what would help."""

@@ -1,0 +1,1 @@
+"""How long a frame takes, and the foldings and places that make it the shortest."""
