@@ -22,7 +22,7 @@ from partitioner.plan import Outcome
 from partitioner.problem import Problem
 from partitioner.routes import RouteTable, assign_routes
 from partitioner.solution import Placement, Solution, proof_from_below
-from partitioner.solver import SolverOptions, Status
+from partitioner.solver import SolverOptions, Status, minimise
 from partitioner.walks.nest import Nest, parse
 from partitioner.walks.several import several
 from partitioner.walks.tree import Ground, Walk
@@ -126,7 +126,7 @@ def _general(best: Best, options: SolverOptions, clock: Clock) -> None:
     if problem.size > _GENERAL_SIZE:
         return
     formulation = Formulation(problem)
-    answer = formulation.model.solve(options, seconds=clock.left())
+    answer = minimise(formulation.model, options, seconds=clock.left())
     if answer.status is Status.INFEASIBLE:
         if best.placement is None:
             best.bound = inf
@@ -144,7 +144,7 @@ def _counted(best: Best, options: SolverOptions, clock: Clock) -> None:
     census = Census(problem, charged=True)
     if best.placement is not None:
         census.begin_with(best.placement)
-    answer = census.model.solve(options, seconds=clock.left())
+    answer = minimise(census.model, options, seconds=clock.left())
     best.offer(census.placement(answer))
     best.raise_bound(ceil(answer.bound - 1e-6) if answer.bound > -inf else 0)
 

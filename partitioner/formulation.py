@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from partitioner.limits import Row, limit_region
+from partitioner.model import Model
 from partitioner.plan import CrossingKind
 from partitioner.problem import Problem, Vector
 from partitioner.solution import Hop, Placement
-from partitioner.solver import Answer, Model
+from partitioner.solver import Answer
 
 _MEGABIT = 1e6
 """Rates enter the model in Mbit/s: solvers dislike coefficients of 1e10."""

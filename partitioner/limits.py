@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from partitioner.model import Model
 from partitioner.problem import Problem
-from partitioner.solver import Model
 
 Row = dict[int, float]
 

@@ -1,8 +1,7 @@
-"""The only door to the solvers: a small model in our words, solved by HiGHS or CBC through PuLP.
+"""The only door to the solvers: a `Model` is solved by HiGHS or CBC through PuLP.
 
-Rows and variables carry names of the domain. An answer says what is proven: PuLP calls a
-time-limited answer optimal, so its solution status is read, never its status alone. Values leave
-through one function that rounds, checks the rounding and checks every row.
+An answer says what is proven: PuLP calls a time-limited answer optimal, so its solution status is
+read, never its status alone.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
 from math import inf
@@ -25,9 +24,7 @@ import pulp
 
 from elasticdf.errors import InternalError, UserError
 from partitioner.clock import Clock, Meter, Stop
-
-_ROUNDING = 1e-5
-_ROW_TOLERANCE = 1e-5
+from partitioner.model import Model, Terms
 
 _SECONDS_PER_COEFFICIENT = 1e-6
 """Nominal work for every coefficient of a model, each time the solver looks whether to go on.
@@ -39,9 +36,6 @@ _SECONDS_PER_NODE = 3e-7
 """The same per coefficient and node of CBC, which can be told no other limit."""
 
 _LAST_RESORT_SECONDS = 120.0
-
-Terms = Mapping[int, float]
-"""Coefficients by variable index."""
 
 
 class Status(StrEnum):
@@ -116,7 +110,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """How one model is to be solved; see `SolverOptions` and `Model.solve`."""
+    """How one model is to be solved; see `SolverOptions` and `minimise`."""
 
     seed: int
     seconds: float
@@ -134,178 +128,67 @@ class Call:
         return self.seconds if self.meter is None else _LAST_RESORT_SECONDS + 20 * self.seconds
 
 
-@dataclass(slots=True)
-class _Row:
-    name: str
-    terms: Terms
-    low: float
-    high: float
+def minimise(
+    model: Model,
+    options: SolverOptions,
+    *,
+    seconds: float | None = None,
+    relaxed: bool = False,
+    gap: float = 1e-6,
+    nodes: float = inf,
+    target: float = -inf,
+    enough: float = inf,
+) -> Answer:
+    """Return what the solver finds.
+
+    Args:
+        model: To be minimised.
+        options: Which solver and seed.
+        seconds: Time limit of this call; by default that of the options.
+        relaxed: Whether integer variables may be fractional.
+        gap: Relative distance to the bound at which to stop.
+        nodes: Nodes of the search tree after which to stop.
+        target: Objective at which HiGHS stops, whatever the bound.
+        enough: Bound above which HiGHS stops, whatever it has found.
+    """
+    limit = options.time_limit if seconds is None else seconds
+    if limit <= 0:
+        return Answer(status=Status.UNKNOWN, objective=inf, bound=-inf, values=None)
+    call = Call(
+        seed=options.seed,
+        seconds=limit,
+        relaxed=relaxed,
+        gap=gap,
+        nodes=nodes,
+        target=target,
+        enough=enough,
+        meter=options.meter,
+        stop=options.stop,
+    )
+    return _SOLVERS[options.solver](model, call)
 
 
-@dataclass(slots=True)
-class Model:
-    """A mixed-integer linear model to be minimised, under construction."""
-
-    name: str
-    _low: list[float] = field(default_factory=list)
-    _high: list[float] = field(default_factory=list)
-    _integer: list[bool] = field(default_factory=list)
-    _names: list[str] = field(default_factory=list)
-    _rows: list[_Row] = field(default_factory=list)
-    _objective: dict[int, float] = field(default_factory=dict)
-    _start: Sequence[float] | None = None
-
-    def binary(self, name: str) -> int:
-        """Add a variable that is 0 or 1 and return its index."""
-        return self._variable(name, 0, 1, integer=True)
-
-    def whole(self, name: str, most: int) -> int:
-        """Add a variable that is a whole number from 0 to ``most`` and return its index."""
-        return self._variable(name, 0, most, integer=True)
-
-    def continuous(self, name: str, low: float = 0.0, high: float = inf) -> int:
-        """Add a real variable and return its index."""
-        return self._variable(name, low, high, integer=False)
-
-    def _variable(self, name: str, low: float, high: float, *, integer: bool) -> int:
-        self._names.append(name)
-        self._low.append(low)
-        self._high.append(high)
-        self._integer.append(integer)
-        return len(self._names) - 1
-
-    def fix(self, variable: int, value: float) -> None:
-        """Fix a variable."""
-        self._low[variable] = self._high[variable] = value
-
-    def at_most(self, name: str, terms: Terms, most: float) -> None:
-        """Add the row ``sum of terms <= most``."""
-        self._rows.append(_Row(name, terms, -inf, most))
-
-    def equal(self, name: str, terms: Terms, value: float) -> None:
-        """Add the row ``sum of terms == value``."""
-        self._rows.append(_Row(name, terms, value, value))
-
-    def charge(self, terms: Terms, weight: float = 1.0) -> None:
-        """Add terms to the objective."""
-        for variable, coefficient in terms.items():
-            self._objective[variable] = self._objective.get(variable, 0.0) + weight * coefficient
-
-    def start(self, values: Sequence[float]) -> None:
-        """Give the solver a solution to begin with, one value per variable."""
-        self._start = values
-
-    @property
-    def objective_terms(self) -> dict[int, float]:
-        """The coefficients of the objective that are not 0."""
-        return {index: value for index, value in self._objective.items() if value}
-
-    @property
-    def first(self) -> Sequence[float] | None:
-        """The solution to begin with."""
-        return self._start
-
-    @property
-    def has_integers(self) -> bool:
-        """Whether any variable must be whole."""
-        return any(self._integer)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Numbers of variables and rows."""
-        return len(self._names), len(self._rows)
-
-    @property
-    def coefficients(self) -> int:
-        """How many there are in all rows and the objective; at least 1."""
-        return max(1, len(self._objective) + sum(len(row.terms) for row in self._rows))
-
-    def solve(
-        self,
-        options: SolverOptions,
-        *,
-        seconds: float | None = None,
-        relaxed: bool = False,
-        gap: float = 1e-6,
-        nodes: float = inf,
-        target: float = -inf,
-        enough: float = inf,
-    ) -> Answer:
-        """Return what the solver finds.
-
-        Args:
-            options: Which solver and seed.
-            seconds: Time limit of this call; by default that of the options.
-            relaxed: Whether integer variables may be fractional.
-            gap: Relative distance to the bound at which to stop.
-            nodes: Nodes of the search tree after which to stop.
-            target: Objective at which HiGHS stops, whatever the bound.
-            enough: Bound above which HiGHS stops, whatever it has found.
-        """
-        limit = options.time_limit if seconds is None else seconds
-        if limit <= 0:
-            return Answer(status=Status.UNKNOWN, objective=inf, bound=-inf, values=None)
-        call = Call(
-            seed=options.seed,
-            seconds=limit,
-            relaxed=relaxed,
-            gap=gap,
-            nodes=nodes,
-            target=target,
-            enough=enough,
-            meter=options.meter,
-            stop=options.stop,
+def _to_pulp(model: Model) -> tuple[Any, list[Any]]:
+    """Return PuLP's form of the model and its variables in our order."""
+    problem = pulp.LpProblem("model", pulp.LpMinimize)
+    variables = [
+        pulp.LpVariable(
+            f"v{index}",
+            None if variable.low == -inf else variable.low,
+            None if variable.high == inf else variable.high,
+            pulp.LpInteger if variable.integer else pulp.LpContinuous,
         )
-        return _SOLVERS[options.solver](self, call)
-
-    def to_pulp(self) -> tuple[Any, list[Any]]:
-        """Return PuLP's form of the model and its variables in our order."""
-        problem = pulp.LpProblem("model", pulp.LpMinimize)
-        variables = [
-            pulp.LpVariable(
-                f"v{index}",
-                None if low == -inf else low,
-                None if high == inf else high,
-                pulp.LpInteger if integer else pulp.LpContinuous,
-            )
-            for index, (low, high, integer) in enumerate(
-                zip(self._low, self._high, self._integer, strict=True)
-            )
-        ]
-        problem.addVariables(variables)
-        problem.setObjective(_expression(variables, self._objective))
-        for index, row in enumerate(self._rows):
-            sense = pulp.LpConstraintEQ if row.low == row.high else pulp.LpConstraintLE
-            problem.addConstraint(
-                pulp.LpConstraint(_expression(variables, row.terms), sense, None, row.high),
-                f"r{index}",
-            )
-        return problem, variables
-
-    def checked(self, values: Sequence[float], *, relaxed: bool) -> tuple[float, ...] | None:
-        """Return the values with integers made whole, or None if they are no solution.
-
-        Solvers that run out of time may hand out values of a relaxation; those are no solution.
-        """
-        result = list(values)
-        for index, value in enumerate(values):
-            if self._integer[index] and not relaxed:
-                result[index] = round(value)
-                if abs(result[index] - value) > _ROUNDING:
-                    return None
-        return tuple(result) if self._holds(result) else None
-
-    def _holds(self, values: Sequence[float]) -> bool:
-        for row in self._rows:
-            total = sum(values[i] * c for i, c in row.terms.items())
-            scale = _ROW_TOLERANCE * max(1.0, max(map(abs, row.terms.values()), default=1.0))
-            if total > row.high + scale or total < row.low - scale:
-                return False
-        return True
-
-    def value_of(self, values: Sequence[float]) -> float:
-        """Return the objective of some values."""
-        return sum(values[i] * c for i, c in self._objective.items())
+        for index, variable in enumerate(model.variables)
+    ]
+    problem.addVariables(variables)
+    problem.setObjective(_expression(variables, model.objective))
+    for index, row in enumerate(model.rows):
+        sense = pulp.LpConstraintEQ if row.low == row.high else pulp.LpConstraintLE
+        problem.addConstraint(
+            pulp.LpConstraint(_expression(variables, row.terms), sense, None, row.high),
+            f"r{index}",
+        )
+    return problem, variables
 
 
 def _expression(variables: list[Any], terms: Terms) -> Any:
@@ -353,7 +236,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _solve_with_highs(model: Model, call: Call) -> Answer:
-    problem, variables = model.to_pulp()
+    problem, variables = _to_pulp(model)
     look = _Look(model, call)
     solver = _Highs(
         variables,
@@ -408,7 +291,7 @@ class _Look:
 
 
 def _solve_with_cbc(model: Model, call: Call) -> Answer:
-    problem, variables = model.to_pulp()
+    problem, variables = _to_pulp(model)
     node = _SECONDS_PER_NODE * model.coefficients
     counted = inf if call.meter is None else 1 + call.seconds // node
     nodes = min(call.nodes, counted)

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from partitioner.limits import limit_region
+from partitioner.model import Model
 from partitioner.problem import Problem, Vector
 from partitioner.routes import RouteTable, assign_routes
 from partitioner.solution import Hop, Placement
-from partitioner.solver import Answer, Model, SolverOptions
+from partitioner.solver import Answer, SolverOptions, minimise
 from partitioner.walks.tree import Ground, Walk
 
 Expression = dict[int, float]
@@ -325,7 +326,7 @@ class WalkModel:
 
     def solve(self, options: SolverOptions, seconds: float) -> Answer:
         """Return what the solver finds."""
-        return self.model.solve(options, seconds=seconds)
+        return minimise(self.model, options, seconds=seconds)
 
     def placement(self, answer: Answer) -> Placement | None:
         """Return the placement of an answer, None if its streams find no routes."""

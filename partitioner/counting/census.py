@@ -16,10 +16,11 @@ from math import inf
 from partitioner.clock import Clock
 from partitioner.counting.matching import placed
 from partitioner.limits import Row, limit_region
+from partitioner.model import Model
 from partitioner.plan import CrossingKind
 from partitioner.problem import Link, Problem, Vector
 from partitioner.solution import Hop, Placement
-from partitioner.solver import Answer, Model, SolverOptions, Status
+from partitioner.solver import Answer, SolverOptions, Status, minimise
 from partitioner.verify import measure
 from partitioner.walks.tree import Ground
 
@@ -85,13 +86,19 @@ class Census:
         target, most = -inf, inf
         if self.spare is not None:
             target, most = -self.spare, STRAIN_TOLERANCE
-        fractions = self.model.solve(options, seconds=seconds, relaxed=True)
+        fractions = minimise(self.model, options, seconds=seconds, relaxed=True)
         if fractions.status is Status.OPTIMAL and fractions.objective > most:
             return replace(fractions, status=Status.INFEASIBLE, values=None)
         if fractions.status is Status.INFEASIBLE:
             return fractions
-        answer = self.model.solve(
-            options, seconds=clock.left(), gap=gap, nodes=nodes, target=target, enough=most
+        answer = minimise(
+            self.model,
+            options,
+            seconds=clock.left(),
+            gap=gap,
+            nodes=nodes,
+            target=target,
+            enough=most,
         )
         refused = answer.bound > most
         return replace(answer, status=Status.INFEASIBLE, values=None) if refused else answer
@@ -345,7 +352,7 @@ class Census:
     def begin_with(self, placement: Placement) -> None:
         """Give the solver a placement to begin with."""
         size, arcs = len(self.problem.items), len(self.problem.arcs)
-        values = [0.0] * self.model.size[0]
+        values = [0.0] * len(self.model.variables)
         for position, (region, option) in enumerate(
             zip(placement.regions, placement.options, strict=True)
         ):
@@ -362,7 +369,7 @@ class Census:
             copies = (sum(values[i] for i in self._at(j, region)) for j in range(size))
             ports = self._control_ports(region).items()
             values[index] = max(*copies, sum(values[i] * count for i, count in ports))
-        self.model.start(values)
+        self.model.first = values
 
     def join(self, board: int) -> None:
         """Rows ``joined``: some network port of a board is built."""

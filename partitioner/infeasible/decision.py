@@ -17,7 +17,7 @@ from partitioner.infeasible import instant
 from partitioner.menu import offered
 from partitioner.plan import Mode
 from partitioner.problem import LinkEnd, Problem, Vector
-from partitioner.solver import Status
+from partitioner.solver import Status, minimise
 from partitioner.space import Found, Space
 
 _MODEL_SECONDS = 10.0
@@ -160,8 +160,8 @@ def _has_none(space: Space, problem: Problem, clock: Clock, *, relaxed: bool) ->
     seconds = min(_MODEL_SECONDS, clock.left())
     if problem.size > _MODEL_SIZE or seconds <= 0:
         return False
-    answer = Formulation(problem).model.solve(
-        space.request.options, seconds=seconds, relaxed=relaxed
+    answer = minimise(
+        Formulation(problem).model, space.request.options, seconds=seconds, relaxed=relaxed
     )
     return answer.status is Status.INFEASIBLE
 

@@ -30,7 +30,7 @@ from partitioner.menu import Key, Menu, key_of, menu
 from partitioner.packing.chain import Loads
 from partitioner.plan import Mode
 from partitioner.problem import Problem
-from partitioner.solver import Answer, Status
+from partitioner.solver import Answer, Status, minimise
 from partitioner.space import Found, Space
 
 _SECONDS_PER_CYCLE = 1e-7
@@ -316,7 +316,7 @@ class _Search:
         )
         seconds = min(_MODEL_SECONDS, self.clock.left())
         options = self.space.request.options
-        return model, model.model.solve(options, seconds=seconds, relaxed=relaxed)
+        return model, minimise(model.model, options, seconds=seconds, relaxed=relaxed)
 
     def _lay(self, pick: Pick) -> bool:
         """Place a pick and keep it if it is the best; return whether it found a place."""

@@ -15,8 +15,9 @@ import numpy as np
 from elasticdf.errors import InternalError
 from elasticdf.simulation.curve import POINTS, STREAM_LATENCY, point_transfers
 from partitioner.menu import Menu
+from partitioner.model import Model
 from partitioner.packing.chain import Loads
-from partitioner.solver import Answer, Model
+from partitioner.solver import Answer
 
 Pick = tuple[int, ...]
 """Per layer, the index of its folding."""

@@ -15,7 +15,7 @@ from partitioner.packing.fill import construct
 from partitioner.plan import CrossingKind
 from partitioner.problem import Problem
 from partitioner.room import room_of
-from partitioner.solver import Status
+from partitioner.solver import Status, minimise
 from partitioner.verify import measure, violations
 from tests.property.test_partitioner import OPTIONS, QUIET, brute_force, problems
 
@@ -27,7 +27,7 @@ def _is_a_relaxation(problem: Problem) -> None:
         [] if poured is None else [Census(poured, charged=True, split=frozenset(poured.boards))]
     )
     for census in (Census(problem, charged=True), *relaxed):
-        answer = census.model.solve(OPTIONS)
+        answer = minimise(census.model, OPTIONS)
         placement = census.placement(answer)
         if least is None:
             assert placement is None or violations(problem, placement)

@@ -8,7 +8,8 @@ import pytest
 
 from elasticdf.errors import UserError
 from partitioner.clock import Meter
-from partitioner.solver import Model, SolverOptions, Status
+from partitioner.model import Model
+from partitioner.solver import SolverOptions, Status, minimise
 
 
 def _knapsack(size: int, seed: int = 1) -> Model:
@@ -25,7 +26,7 @@ def _knapsack(size: int, seed: int = 1) -> Model:
 
 @pytest.mark.parametrize("solver", ["highs", "cbc"])
 def test_both_solvers_agree_on_a_small_model(solver: str) -> None:
-    answer = _knapsack(12).solve(SolverOptions(solver=solver, time_limit=20))
+    answer = minimise(_knapsack(12), SolverOptions(solver=solver, time_limit=20))
     assert answer.status is Status.OPTIMAL
     assert answer.objective == pytest.approx(-241)
     assert answer.bound == pytest.approx(answer.objective)
@@ -33,7 +34,7 @@ def test_both_solvers_agree_on_a_small_model(solver: str) -> None:
 
 @pytest.mark.parametrize("solver", ["highs", "cbc"])
 def test_a_time_limited_answer_is_not_called_optimal(solver: str) -> None:
-    answer = _knapsack(400).solve(SolverOptions(solver=solver), seconds=1.0)
+    answer = minimise(_knapsack(400), SolverOptions(solver=solver), seconds=1.0)
     assert answer.status in (Status.FEASIBLE, Status.UNKNOWN)
     if answer.status is Status.FEASIBLE:
         assert answer.bound < answer.objective
@@ -45,12 +46,12 @@ def test_infeasible_is_said_as_such(solver: str) -> None:
     x = model.binary("x")
     model.at_most("low", {x: 1.0}, 0.0)
     model.equal("high", {x: 1.0}, 1.0)
-    assert model.solve(SolverOptions(solver=solver)).status is Status.INFEASIBLE
+    assert minimise(model, SolverOptions(solver=solver)).status is Status.INFEASIBLE
 
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     capfd.readouterr()  # what the test runner itself said so far
-    _knapsack(5).solve(SolverOptions(time_limit=5))
+    minimise(_knapsack(5), SolverOptions(time_limit=5))
     assert capfd.readouterr().out == ""
 
 
@@ -72,7 +73,7 @@ def test_bad_options_are_refused(changes: dict[str, object], message: str) -> No
 def test_a_limit_on_counted_work_strikes_at_the_same_place(solver: str) -> None:
     meters = Meter(), Meter()
     first, second = (
-        _knapsack(400).solve(SolverOptions(solver=solver, meter=meter), seconds=0.3)
+        minimise(_knapsack(400), SolverOptions(solver=solver, meter=meter), seconds=0.3)
         for meter in meters
     )
     assert first == second
@@ -82,12 +83,12 @@ def test_a_limit_on_counted_work_strikes_at_the_same_place(solver: str) -> None:
 
 def test_a_search_ends_where_it_was_told_to() -> None:
     model, options = _knapsack(60), SolverOptions(time_limit=60)
-    good_enough = model.solve(options, target=-1100.0)
+    good_enough = minimise(model, options, target=-1100.0)
     assert good_enough.status is Status.FEASIBLE
     assert good_enough.objective <= -1100.0
-    hopeless = model.solve(options, enough=-1e6)
+    hopeless = minimise(model, options, enough=-1e6)
     assert hopeless.status is not Status.OPTIMAL
     assert -1e6 < hopeless.bound < 0
-    root = model.solve(options, nodes=1)
+    root = minimise(model, options, nodes=1)
     assert root.status is Status.FEASIBLE
     assert root.bound < root.objective

@@ -11,8 +11,9 @@ import pytest
 
 from elasticdf.errors import TimeLimitError
 from partitioner.clock import Stop, stop_on_interrupt
+from partitioner.model import Model
 from partitioner.search import plan
-from partitioner.solver import Model, SolverOptions, Status
+from partitioner.solver import SolverOptions, Status, minimise
 from tests.unit.partitioner.test_search import REQUEST
 
 
@@ -53,7 +54,7 @@ def test_a_solver_hears_of_it() -> None:
     try:
         with stop_on_interrupt() as stop:
             signal.setitimer(signal.ITIMER_REAL, 1.0)
-            answer = model.solve(SolverOptions(time_limit=60, stop=stop))
+            answer = minimise(model, SolverOptions(time_limit=60, stop=stop))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
