@@ -245,4 +245,11 @@ def _run(  # noqa: C901 - one loop nest on purpose: the compiled core has no che
     return first, last, starved_by, stalled_by, waits, written, read, events
 
 
-compiled_run: Callable[..., Any] = numba.njit(cache=True, nogil=True)(_run)
+_TYPES = (
+    "(int64, int64, int32[::1], uint16[::1], uint16[::1], int64[:, ::1], int64[:, ::1], "
+    "int32[::1], int64[::1], int64[:, ::1], int64[:, ::1], int64[:, ::1], int64[::1], int64[::1], "
+    "int64[::1], int64[::1], int64[::1])"
+)
+"""Written out, so that it is compiled when this is first imported: no time limit runs yet."""
+
+compiled_run: Callable[..., Any] = numba.njit(_TYPES, cache=True, nogil=True)(_run)

@@ -48,7 +48,7 @@ def _held(put: Any, taken: Any) -> Any:
     return most
 
 
-held: Callable[[NDArray[np.int64], NDArray[np.int64]], int] = numba.njit(cache=True, nogil=True)(
-    _held
-)
-"""`_held`, compiled; both times ascend."""
+held: Callable[[NDArray[np.int64], NDArray[np.int64]], int] = numba.njit(
+    "int64(int64[::1], int64[::1])", cache=True, nogil=True
+)(_held)
+"""`_held`, compiled when this is first imported; both times ascend."""

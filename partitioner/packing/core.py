@@ -2,6 +2,9 @@
 
 Knows arrays only; `partitioner.packing.chain` says what they mean and calls it. Legal options lie
 one after another: those of item ``i`` at ``start[i]`` to ``start[i + 1]``, a row of loads each.
+
+What is called has its types written out, so that it is compiled when this is first imported: no
+time limit runs yet. Later imports find it in the cache.
 """
 
 from __future__ import annotations
@@ -85,7 +88,7 @@ def _repair(loads: Any, start: Any, choice: Any) -> Any:
     return False
 
 
-@_compiled
+@numba.njit("(float64[:, ::1], int64[::1], int64)", cache=True)
 def pack(loads: Any, start: Any, count: Any) -> Any:
     """Return whether options of the first items were found that fit, and those."""
     rows = loads.shape[1]
@@ -138,7 +141,7 @@ def _prefix(loads: Any, start: Any, prices: Any, least: Any, choice: Any) -> Any
     return fit, may, end
 
 
-@_compiled
+@numba.njit("(float64[:, ::1], int64[::1])", cache=True)
 def longest_prefix(loads: Any, start: Any) -> Any:
     """Return the options of as many of the first items as were found to fit together."""
     count, rows = len(start) - 1, loads.shape[1]
