@@ -111,6 +111,8 @@ class _Search:
             self._quickest(self._thorough, min(self.order))
         if self.best is None:
             self._offer(spare)
+        if self.best is None and self.order:
+            self._offer(self._thorough.examine(slowest, self.space.replica_numbers()[0]).found)
 
     def _whole_copies(self, space: Space, among: Iterable[int]) -> None:
         """Try the target at which most frames pass through copies that cross nothing."""

@@ -12,6 +12,7 @@ import pytest
 
 from elasticdf.errors import InfeasibleError, UserError
 from elasticdf.hardware.cluster import parse_target
+from partitioner import space
 from partitioner.plan import Mode, Plan
 from partitioner.request import Anchor, Request
 from partitioner.search import plan, plan_with_problem
@@ -44,6 +45,12 @@ def test_the_fastest_is_at_the_bound() -> None:
     found = plan(REQUEST)
     assert found.interval_cycles == 16  # a 4x4 image, all 8 channels at once
     assert found.certificate.outcome == "optimal"
+
+
+def test_counting_finds_what_laying_in_a_row_misses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(space, "construct", lambda *_: None)
+    monkeypatch.setattr(space, "_SMALL_SIZE", 0)
+    assert plan(replace(REQUEST, replicas=None)).interval_cycles == 16
 
 
 def test_a_frame_rate_is_reached_at_little_cost() -> None:
