@@ -126,7 +126,7 @@ def _general(best: Best, options: SolverOptions, clock: Clock) -> None:
     if problem.size > _GENERAL_SIZE:
         return
     formulation = Formulation(problem)
-    answer = minimise(formulation.model, options, seconds=clock.left())
+    answer = formulation.solve(options, clock.left())
     if answer.status is Status.INFEASIBLE:
         if best.placement is None:
             best.bound = inf

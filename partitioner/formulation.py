@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, product
 
-from partitioner.limits import Row, limit_region
+from partitioner.clock import Clock
+from partitioner.limits import Row, count_runs, limit_region
 from partitioner.model import Model
 from partitioner.plan import CrossingKind
 from partitioner.problem import Problem, Vector
 from partitioner.solution import Hop, Placement
-from partitioner.solver import Answer
+from partitioner.solver import Answer, SolverOptions, minimise
+from partitioner.verify import compute_units, measure, segment_kernels
+from partitioner.walks.tree import longest_path
 
 _MEGABIT = 1e6
 """Rates enter the model in Mbit/s: solvers dislike coefficients of 1e10."""
@@ -38,6 +41,7 @@ class Formulation:
     _flow: dict[tuple[int, int, int, bool], int] = field(default_factory=dict)
     _used: dict[int, int] = field(default_factory=dict)
     _memory: dict[int, int] = field(default_factory=dict)
+    _kernels: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.model = Model(self.problem.name)
@@ -271,42 +275,84 @@ class Formulation:
         return {width: 1.0}
 
     def _respect_kernels(self) -> None:
-        """Rows ``kernels`` per board, if so many could be that the limit matters."""
+        """Rows ``kernels`` per board, if so many could be that the limit matters.
+
+        Kernels of a replica in a region are no fewer than one if anything sits there, than the runs
+        of items along its longest path, than its control ports; `solve` learns where more are.
+        """
         most = self.problem.compute_units
-        if most is None:
+        if most is None or not self._kernels_bind(most):
             return
         rows: dict[int, Row] = {board: defaultdict(float) for board in self.problem.boards}
+        path = longest_path(self.problem)
         for replica in range(self.problem.replicas):
             for region in self.problem.places:
-                here = self.model.binary(f"kernel[{replica},{region}]")
-                board = self.problem.regions[region].board
-                if board is not None:
-                    rows[board][self._kernels_at(replica, region, here)] += 1.0
+                name = f"{replica},{region}"
+                kernels = self.model.continuous(f"kernels[{name}]")
+                self._kernels[replica, region] = kernels
+                rows[self.problem.board_of(region)][kernels] += 1.0
                 for j in range(len(self.problem.items)):
-                    for index in self._at(replica, j, region):
-                        self.model.at_most(
-                            f"kernel[{replica},{j},{region}]", {index: 1.0, here: -1.0}, 0.0
-                        )
+                    row = {**self._at(replica, j, region), kernels: -1.0}
+                    self.model.at_most(f"kernel[{replica},{j},{region}]", row, 0.0)
+                along = [self._at(replica, j, region) for j in path]
+                count_runs(self.model, name, kernels, along)
+                ports = self._control_ports(replica, region)
+                self.model.at_most(f"control[{name}]", {**ports, kernels: -1.0}, 0.0)
         self._count_movers(rows)
         for board, row in rows.items():
             self.model.at_most(f"kernels[{board}]", dict(row), float(most))
 
-    def _kernels_at(self, replica: int, region: int, here: int) -> int:
-        """Return how many kernels a segment is: one, or as many as it has control ports."""
-        ports = {
-            index: float(option.control_ports)
+    def _kernels_bind(self, most: int) -> bool:
+        """Whether a board could run out of kernels at all, were every item one."""
+        problem, links = self.problem, len(self.problem.links)
+        movers = sum(item.memory_ports for item in problem.items)
+        ends = 2 * links * len(problem.arcs)
+        return problem.replicas * (len(problem.items) + movers + ends) + 2 * links > most
+
+    def _control_ports(self, replica: int, region: int) -> Row:
+        return {
+            index: float(ports)
             for j, item in enumerate(self.problem.items)
             for v, option in enumerate(item.options)
-            if option.control_ports
+            if (ports := option.control_ports)
             and (index := self._sits.get((replica, j, region, v))) is not None
         }
-        if sum(ports.values()) < 2:
-            return here
-        name = f"parts[{replica},{region}]"
-        parts = self.model.continuous(name, 0.0, sum(ports.values()))
-        self.model.at_most(f"{name},one", {here: 1.0, parts: -1.0}, 0.0)
-        self.model.at_most(f"{name},ports", {**ports, parts: -1.0}, 0.0)
-        return parts
+
+    def solve(self, options: SolverOptions, seconds: float, *, gap: float = 1e-6) -> Answer:
+        """Return an answer whose kernels are counted as they are built."""
+        clock = Clock(seconds, options.meter, options.stop)
+        answer = minimise(self.model, options, seconds=clock.left(), gap=gap)
+        while answer.values is not None and self._learn(self.placement(answer)):
+            answer = minimise(self.model, options, seconds=clock.left(), gap=gap)
+        return answer
+
+    def _learn(self, placement: Placement) -> bool:
+        """Add the rows ``learned`` if a placement has too many kernels; return whether it has.
+
+        A replica whose items sit in these regions, with no fewer control ports, has as many.
+        """
+        problem, size = self.problem, len(self.problem.items)
+        loads = measure(problem, placement)
+        most = problem.compute_units
+        if most is None or max(compute_units(problem, placement, loads).values()) <= most:
+            return False
+        found = segment_kernels(problem, placement)
+        for like, (replica, board) in product(
+            range(problem.replicas), product(range(problem.replicas), problem.boards)
+        ):
+            regions = problem.regions_of(board)
+            count = sum(found.get((like, region), 0) for region in regions)
+            row: Row = {self._kernels[replica, region]: -1.0 for region in regions}
+            for j, item in enumerate(problem.items):
+                position = like * size + j
+                ports = item.options[placement.options[position]].control_ports
+                for v, option in enumerate(item.options):
+                    index = self._sits.get((replica, j, placement.regions[position], v))
+                    if index is not None and option.control_ports >= ports:
+                        row[index] = float(count)
+            name = f"learned[{len(self.model.rows)},{replica},{board}]"
+            self.model.at_most(name, row, float(count * (size - 1)))
+        return True
 
     def _count_movers(self, rows: dict[int, Row]) -> None:
         """Add memory movers, network kernels and adapters to the kernels of each board."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
+import networkx as nx
+
 from elasticdf.errors import InternalError, UserError
 from partitioner.plan import CrossingKind
 
@@ -234,6 +236,14 @@ class Problem:
     def boards(self) -> tuple[int, ...]:
         """Board ids, ascending."""
         return tuple(sorted({b for r in self.regions if (b := r.board) is not None}))
+
+    @cached_property
+    def flow(self) -> nx.DiGraph:
+        """The items and the arcs between them, by index."""
+        graph = nx.DiGraph()
+        graph.add_nodes_from(range(len(self.items)))
+        graph.add_edges_from((arc.source, arc.target) for arc in self.arcs)
+        return graph
 
     @property
     def size(self) -> int:

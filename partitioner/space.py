@@ -24,7 +24,7 @@ from partitioner.problem import Problem
 from partitioner.request import Request
 from partitioner.room import MOST_REPLICAS, Room, room_of
 from partitioner.solution import Placement
-from partitioner.solver import Status, minimise
+from partitioner.solver import Status
 from partitioner.verify import violations
 
 _SMALL_SIZE = 400
@@ -321,7 +321,7 @@ class Space:
             return None
         formulation = Formulation(problem)
         seconds = min(_SEARCH_SECONDS, self.clock.left())
-        solved = minimise(formulation.model, request.options, seconds=seconds, gap=1.0)
+        solved = formulation.solve(request.options, seconds, gap=1.0)
         return None if solved.values is None else formulation.placement(solved)
 
     def candidates(self) -> list[tuple[int, int]]:

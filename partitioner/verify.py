@@ -15,6 +15,7 @@ from itertools import pairwise
 import networkx as nx
 
 from elasticdf.errors import InternalError
+from partitioner.plan import CrossingKind
 from partitioner.problem import Arc, Problem, Vector, exact
 from partitioner.solution import Hop, Placement
 
@@ -304,17 +305,10 @@ def _kernels(problem: Problem, placement: Placement, loads: Loads) -> Iterator[s
 
 
 def compute_units(problem: Problem, placement: Placement, loads: Loads) -> dict[int, int]:
-    """Return the kernels per board: segments, memory movers, and two per network port in use.
-
-    A segment is as many kernels as it has control ports, and one if it has none.
-    """
+    """Return the kernels per board: segments, memory movers, and two per network port in use."""
     count: dict[int, int] = defaultdict(int)
-    segments: dict[tuple[int, int], int] = defaultdict(int)
-    for position, replica, item in copies(problem):
-        option = problem.items[item].options[placement.options[position]]
-        segments[replica, placement.regions[position]] += option.control_ports
-    for (_, region), control_ports in segments.items():
-        count[problem.board_of(region)] += max(1, control_ports)
+    for (_, region), kernels in segment_kernels(problem, placement).items():
+        count[problem.board_of(region)] += kernels
     for region, ports in loads.memory_ports.items():
         count[problem.board_of(region)] += ports
     for (link, end), streams in loads.streams.items():
@@ -322,6 +316,39 @@ def compute_units(problem: Problem, placement: Placement, loads: Loads) -> dict[
         if record.port is not None:
             count[problem.board_of(record.region)] += 2 + streams
     return dict(count)
+
+
+def segment_kernels(problem: Problem, placement: Placement) -> dict[tuple[int, int], int]:
+    """Return how many kernels hold the items of every replica in every region.
+
+    Items share a segment if they share a region, the number of region borders before them and the
+    number of host copies before them (`codegen.segmentation`): kernels must not form circles. A
+    segment is as many kernels as it has control ports, and one if it has none. Where arcs form
+    circles, a region's items are one segment.
+    """
+    ports: dict[tuple[int, int, int, int], int] = defaultdict(int)
+    before: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for a, arc in enumerate(problem.arcs):
+        before[arc.target].append((a, arc.source))
+    flows = nx.is_directed_acyclic_graph(problem.flow)
+    order = tuple(nx.topological_sort(problem.flow)) if flows else range(len(problem.items))
+    for replica in range(problem.replicas):
+        offset, first = replica * len(problem.items), replica * len(problem.arcs)
+        keys: dict[int, tuple[int, int]] = {}
+        for item in order:
+            borders = copied = 0
+            for a, source in before[item] if flows else ():
+                route, (depth, step) = placement.routes[first + a], keys[source]
+                by_host = any(problem.links[k].kind is CrossingKind.HOST for k, _ in route)
+                moved = placement.regions[offset + source] != placement.regions[offset + item]
+                borders, copied = max(borders, depth + moved), max(copied, step + by_host)
+            keys[item] = borders, copied
+            option = problem.items[item].options[placement.options[offset + item]]
+            ports[replica, placement.regions[offset + item], *keys[item]] += option.control_ports
+    kernels: dict[tuple[int, int], int] = defaultdict(int)
+    for (replica, region, _, _), control_ports in ports.items():
+        kernels[replica, region] += max(1, control_ports)
+    return dict(kernels)
 
 
 def stops(problem: Problem, start: int, route: tuple[Hop, ...]) -> tuple[int, ...]:

@@ -15,14 +15,14 @@ from math import inf
 
 from partitioner.clock import Clock
 from partitioner.counting.matching import placed
-from partitioner.limits import Row, limit_region
+from partitioner.limits import Row, count_runs, limit_region
 from partitioner.model import Model
 from partitioner.plan import CrossingKind
 from partitioner.problem import Link, Problem, Vector
 from partitioner.solution import Hop, Placement
 from partitioner.solver import Answer, SolverOptions, Status, minimise
 from partitioner.verify import measure
-from partitioner.walks.tree import Ground
+from partitioner.walks.tree import Ground, longest_path
 
 _MEGABIT = 1e6
 
@@ -55,6 +55,7 @@ class Census:
     _used: dict[int, int] = field(default_factory=dict)
     _memory: dict[int, int] = field(default_factory=dict)
     _segments: dict[int, int] = field(default_factory=dict)
+    _begun: dict[int, list[int]] = field(default_factory=dict)
     _strain: int | None = None
 
     def __post_init__(self) -> None:
@@ -277,11 +278,13 @@ class Census:
     def _respect_kernels(self, ports: dict[int, Row]) -> None:
         """Rows ``kernels`` per board: a region holds as many segments as copies of any item.
 
-        Segments are counted as one kernel each, or all together as their control ports.
+        A segment ends where its stream leaves the region. Segments are counted as one kernel each,
+        or all together as their control ports.
         """
         problem, most = self.problem, self.problem.compute_units
         if most is None or not self._kernels_bind(most):
             return
+        path = longest_path(problem)
         rows: dict[int, Row] = {board: defaultdict(float) for board in problem.boards}
         for region in problem.places:
             segments = self.model.continuous(f"segments[{region}]")
@@ -290,6 +293,8 @@ class Census:
             for j in range(len(problem.items)):
                 row = {**self._at(j, region), segments: -1.0}
                 self.model.at_most(f"segments[{j},{region}]", row, 0.0)
+            along = [self._at(j, region) for j in path]
+            self._begun[region] = count_runs(self.model, str(region), segments, along)
             ports_here = self._control_ports(region)
             self.model.at_most(f"control[{region}]", {**ports_here, segments: -1.0}, 0.0)
         for home, movers in ports.items():
@@ -316,11 +321,11 @@ class Census:
                     rows[self.problem.board_of(end.region)][index] += kernels
 
     def _kernels_bind(self, most: int) -> bool:
-        """Whether a board could run out of kernels at all."""
+        """Whether a board could run out of kernels without many more crossings than dies."""
         problem = self.problem
-        dies = max(len(problem.regions_of(board)) for board in problem.boards)
+        segments = 2 * max(len(problem.regions_of(board)) for board in problem.boards)
         movers = sum(item.memory_ports for item in problem.items)
-        return problem.replicas * (dies + movers + len(problem.boards)) > most
+        return problem.replicas * (segments + movers + len(problem.boards)) > most
 
     def _break_symmetry(self) -> None:
         """Rows ``equal``: of two interchangeable boards the first holds no less."""
@@ -366,9 +371,14 @@ class Census:
         for home in loads.memory_ports:
             values[self._memory[home]] = 1.0
         for region, index in self._segments.items():
-            copies = (sum(values[i] for i in self._at(j, region)) for j in range(size))
+            copies = [sum(values[i] for i in self._at(j, region)) for j in range(size)]
             ports = self._control_ports(region).items()
-            values[index] = max(*copies, sum(values[i] * count for i, count in ports))
+            path = longest_path(self.problem)
+            runs = copies[path[0]] if path else 0.0
+            for begun, (j, after) in zip(self._begun[region], pairwise(path), strict=True):
+                values[begun] = max(0.0, copies[after] - copies[j])
+                runs += values[begun]
+            values[index] = max(*copies, runs, sum(values[i] * count for i, count in ports))
         self.model.first = values
 
     def join(self, board: int) -> None:

@@ -21,6 +21,9 @@ Counts = Mapping[tuple[int, int, int], int]
 _FAR = 1e6
 """A cost beyond that of any route: what may not be."""
 
+_MOVE = 1e-3
+"""Of a move, less than any crossing: of ways that cost the same, those with fewer kernels."""
+
 
 def placed(problem: Problem, counts: Counts) -> Placement | None:
     """Return a placement with these counts, None if copies or streams find no way."""
@@ -69,7 +72,7 @@ def _way(
     for arc in problem.arcs:
         if arc.target == item and arc.source < item:
             routes = table.between(regions[offset + arc.source], region, arc.forbidden)
-            total += table.cost(routes[0]) if routes else _FAR
+            total += table.cost(routes[0]) + _MOVE * bool(routes[0]) if routes else _FAR
     for group in problem.together:
         if item in group and min(group) < item and regions[offset + min(group)] != region:
             total += _FAR

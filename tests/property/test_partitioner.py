@@ -15,7 +15,7 @@ from partitioner.plan import CrossingKind, Outcome
 from partitioner.problem import Arc, Item, Link, LinkEnd, MeanLimit, Option, Problem, Region
 from partitioner.routes import RouteTable
 from partitioner.solution import Placement
-from partitioner.solver import SolverOptions, Status, minimise
+from partitioner.solver import SolverOptions, Status
 from partitioner.verify import measure, violations
 
 OPTIONS = SolverOptions(time_limit=20)
@@ -188,7 +188,7 @@ def brute_force(problem: Problem) -> int | None:
 def _agrees(problem: Problem) -> None:
     expected = brute_force(problem)
     formulation = Formulation(problem)
-    answer = minimise(formulation.model, OPTIONS)
+    answer = formulation.solve(OPTIONS, OPTIONS.time_limit)
     solution = exact.solve(problem, OPTIONS)
     if expected is None:
         assert answer.status is Status.INFEASIBLE
@@ -214,7 +214,7 @@ def test_flows_in_circles_become_routes(problem: Problem) -> None:
     formulation = Formulation(problem)
     cost = formulation.model.objective_terms
     formulation.model.charge({index: -2 * weight for index, weight in cost.items()})
-    answer = minimise(formulation.model, OPTIONS)  # as many crossings as limits allow
+    answer = formulation.solve(OPTIONS, OPTIONS.time_limit)  # as many crossings as limits allow
     if answer.values is not None:
         assert violations(problem, formulation.placement(answer)) == ()
 
@@ -267,7 +267,7 @@ def pipelines(draw: st.DrawFn) -> Problem:
 
 def _walks_agree(problem: Problem) -> None:
     formulation = Formulation(problem)
-    answer = minimise(formulation.model, OPTIONS)
+    answer = formulation.solve(OPTIONS, OPTIONS.time_limit)
     walked = exact.solve_by_walks(problem, OPTIONS)
     if answer.status is Status.INFEASIBLE:
         assert walked.placement is None
