@@ -9,7 +9,7 @@ import pytest
 from partitioner.plan import CrossingKind
 from partitioner.problem import Arc, Item, Link, LinkEnd, MeanLimit, Option, Problem, Region
 from partitioner.solution import Placement
-from partitioner.verify import measure, violations
+from partitioner.verify import measure, segment_kernels, violations
 
 
 def _region(board: int, die: int, lut: int = 10) -> Region:
@@ -129,6 +129,21 @@ def _with_control_ports(count: int) -> tuple[Item, ...]:
     first, middle, last = PROBLEM.items
     options = tuple(replace(option, control_ports=count) for option in middle.options)
     return first, replace(middle, options=options), last
+
+
+def test_what_comes_back_to_a_die_is_another_kernel() -> None:
+    """0 -> 1 -> 0 are three kernels; beside a shortcut 0 -> 0 the third is one of its own still."""
+    items = tuple(Item(name=str(i), options=(Option(resources=(1, 1)),)) for i in range(3))
+    chain = replace(PROBLEM, items=items, arcs=(Arc(source=0, target=1), Arc(source=1, target=2)))
+    away = Placement(regions=(0, 1, 0), options=(0,) * 3, routes=(((0, True),), ((0, False),)))
+    assert segment_kernels(chain, away) == {(0, 0): 2, (0, 1): 1}
+    home = replace(away, regions=(0, 0, 0), routes=((), ()))
+    assert segment_kernels(chain, home) == {(0, 0): 1}
+    shortcut = replace(chain, arcs=(*chain.arcs, Arc(source=0, target=2)))
+    assert segment_kernels(shortcut, replace(away, routes=(*away.routes, ()))) == {
+        (0, 0): 2,
+        (0, 1): 1,
+    }
 
 
 @pytest.mark.parametrize(
