@@ -23,6 +23,7 @@ from partitioner.problem import Problem
 from partitioner.routes import RouteTable, assign_routes
 from partitioner.solution import Placement, Solution, proof_from_below
 from partitioner.solver import SolverOptions, Status, minimise
+from partitioner.verify import violations
 from partitioner.walks.nest import Nest, parse
 from partitioner.walks.several import several
 from partitioner.walks.tree import Ground, Walk
@@ -228,8 +229,10 @@ class _Pipeline:
             placement = self._nested(walk, extra)
             if self.best.offer(placement) and self.best.cost <= weight + extra:
                 return proven
-            if placement is None and parse(self.ground, walk) is None:
-                proven = False
+            if placement is None:
+                proven &= parse(self.ground, walk) is not None
+            elif violations(self.ground.problem, placement):
+                proven = False  # cut elsewhere along the walk it may hold
         return proven and not self._spent()
 
     def _nested(self, walk: Walk, extra: int) -> Placement | None:

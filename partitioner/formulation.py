@@ -9,21 +9,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise, product
+from math import inf
+
+import networkx as nx
 
 from partitioner.clock import Clock
 from partitioner.limits import Row, count_runs, limit_region
 from partitioner.model import Model
 from partitioner.plan import CrossingKind
-from partitioner.problem import Problem, Vector
+from partitioner.problem import PORT_KERNELS, Problem, Vector
 from partitioner.solution import Hop, Placement
-from partitioner.solver import Answer, SolverOptions, minimise
+from partitioner.solver import Answer, SolverOptions, Status, minimise
 from partitioner.verify import compute_units, measure, segment_kernels
-from partitioner.walks.tree import longest_path
 
 _MEGABIT = 1e6
 """Rates enter the model in Mbit/s: solvers dislike coefficients of 1e10."""
+
+_MOST_LESSONS = 20
+"""Answers with too many kernels after which no other is asked for."""
 
 
 @dataclass(slots=True)
@@ -165,7 +170,7 @@ class Formulation:
     def _build_ends(self) -> None:
         """Rows ``port``: a link that carries anything is built at both ends."""
         for number, link in enumerate(self.problem.links):
-            if not any(any(end.charge) for end in link.ends):
+            if not any(any(end.charge) or end.port is not None for end in link.ends):
                 continue
             self._used[number] = self.model.binary(f"used[{number}]")
             for (replica, a, other, forward), index in self._flow.items():
@@ -284,7 +289,7 @@ class Formulation:
         if most is None or not self._kernels_bind(most):
             return
         rows: dict[int, Row] = {board: defaultdict(float) for board in self.problem.boards}
-        path = longest_path(self.problem)
+        path = self.problem.longest_path
         for replica in range(self.problem.replicas):
             for region in self.problem.places:
                 name = f"{replica},{region}"
@@ -303,11 +308,12 @@ class Formulation:
             self.model.at_most(f"kernels[{board}]", dict(row), float(most))
 
     def _kernels_bind(self, most: int) -> bool:
-        """Whether a board could run out of kernels at all, were every item one."""
+        """Whether a board could run out of kernels at all, were no two items in one."""
         problem, links = self.problem, len(self.problem.links)
+        items = sum(max(1, *(o.control_ports for o in item.options)) for item in problem.items)
         movers = sum(item.memory_ports for item in problem.items)
         ends = 2 * links * len(problem.arcs)
-        return problem.replicas * (len(problem.items) + movers + ends) + 2 * links > most
+        return problem.replicas * (items + movers + ends) + 2 * PORT_KERNELS * links > most
 
     def _control_ports(self, replica: int, region: int) -> Row:
         return {
@@ -319,40 +325,55 @@ class Formulation:
         }
 
     def solve(self, options: SolverOptions, seconds: float, *, gap: float = 1e-6) -> Answer:
-        """Return an answer whose kernels are counted as they are built."""
-        clock = Clock(seconds, options.meter, options.stop)
-        answer = minimise(self.model, options, seconds=clock.left(), gap=gap)
-        while answer.values is not None and self._learn(self.placement(answer)):
+        """Return an answer whose kernels are counted as they are built; none where lessons end."""
+        clock, bound = Clock(seconds, options.meter, options.stop), -inf
+        for _ in range(_MOST_LESSONS):
             answer = minimise(self.model, options, seconds=clock.left(), gap=gap)
-        return answer
+            bound = max(bound, answer.bound)
+            if answer.values is None or not self._learn(self.placement(answer)):
+                return replace(answer, bound=bound)
+        return Answer(status=Status.UNKNOWN, objective=inf, bound=bound, values=None)
 
     def _learn(self, placement: Placement) -> bool:
         """Add the rows ``learned`` if a placement has too many kernels; return whether it has.
 
-        A replica whose items sit in these regions, with no fewer control ports, has as many.
+        A replica that has these items in these regions, with no fewer control ports, has as many.
         """
-        problem, size = self.problem, len(self.problem.items)
-        loads = measure(problem, placement)
-        most = problem.compute_units
+        problem = self.problem
+        most, loads = problem.compute_units, measure(problem, placement)
         if most is None or max(compute_units(problem, placement, loads).values()) <= most:
             return False
         found = segment_kernels(problem, placement)
-        for like, (replica, board) in product(
-            range(problem.replicas), product(range(problem.replicas), problem.boards)
-        ):
-            regions = problem.regions_of(board)
-            count = sum(found.get((like, region), 0) for region in regions)
-            row: Row = {self._kernels[replica, region]: -1.0 for region in regions}
-            for j, item in enumerate(problem.items):
-                position = like * size + j
-                ports = item.options[placement.options[position]].control_ports
-                for v, option in enumerate(item.options):
-                    index = self._sits.get((replica, j, placement.regions[position], v))
-                    if index is not None and option.control_ports >= ports:
-                        row[index] = float(count)
-            name = f"learned[{len(self.model.rows)},{replica},{board}]"
-            self.model.at_most(name, row, float(count * (size - 1)))
+        for like, board in product(range(problem.replicas), problem.boards):
+            places = problem.regions_of(board)
+            count = sum(found.get((like, region), 0) for region in places)
+            row, items = self._as_placed(placement, like, places)
+            for replica in range(problem.replicas) if count else ():
+                name = f"learned[{len(self.model.rows)},{replica},{board}]"
+                kernels = {self._kernels[replica, region]: -1.0 for region in places}
+                same = {self._sits[replica, *key]: float(count) for key in row}
+                self.model.at_most(name, {**same, **kernels}, float(count * (items - 1)))
         return True
+
+    def _as_placed(
+        self, placement: Placement, replica: int, places: tuple[int, ...]
+    ) -> tuple[list[tuple[int, int, int]], int]:
+        """Return what says how many kernels a replica has in some regions, and of how many items.
+
+        Those there and all before them, each as (item, region, option), with every option that has
+        no fewer control ports than the one placed.
+        """
+        problem, offset = self.problem, replica * len(self.problem.items)
+        there = {j for j in range(len(problem.items)) if placement.regions[offset + j] in places}
+        there |= {before for j in there for before in nx.ancestors(problem.flow, j)}
+        keys = []
+        for j in sorted(there):
+            region, chosen = placement.regions[offset + j], placement.options[offset + j]
+            ports = problem.items[j].options[chosen].control_ports
+            for v, option in enumerate(problem.items[j].options):
+                if (replica, j, region, v) in self._sits and option.control_ports >= ports:
+                    keys.append((j, region, v))
+        return keys, len(there)
 
     def _count_movers(self, rows: dict[int, Row]) -> None:
         """Add memory movers, network kernels and adapters to the kernels of each board."""
@@ -372,7 +393,7 @@ class Formulation:
             for end in links[number].ends:
                 board = regions[end.region].board
                 if board is not None and end.port is not None:
-                    rows[board][index] += 2.0
+                    rows[board][index] += PORT_KERNELS
 
     def _break_symmetry(self) -> None:
         """Rows ``replica``: equal replicas are numbered by where their first item sits."""

@@ -20,6 +20,10 @@ Vector = tuple[int, ...]
 """Amounts of each resource of the problem, in its order."""
 
 
+PORT_KERNELS = 4
+"""Of a network port in use: MAC, network layer, and the ways of all streams to it and from it."""
+
+
 def exact(limit: float) -> Fraction:
     """Return the decimal number a person wrote: 0.7 is seven tenths, not the float beside it.
 
@@ -244,6 +248,17 @@ class Problem:
         graph.add_nodes_from(range(len(self.items)))
         graph.add_edges_from((arc.source, arc.target) for arc in self.arcs)
         return graph
+
+    @cached_property
+    def order(self) -> tuple[int, ...]:
+        """The items, every producer before its consumers; empty if arcs form circles."""
+        ordered = nx.is_directed_acyclic_graph(self.flow)
+        return tuple(nx.topological_sort(self.flow)) if ordered else ()
+
+    @cached_property
+    def longest_path(self) -> tuple[int, ...]:
+        """The items on the longest path of arcs; empty if arcs form circles."""
+        return tuple(nx.dag_longest_path(self.flow)) if self.order else ()
 
     @property
     def size(self) -> int:

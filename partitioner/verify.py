@@ -15,8 +15,7 @@ from itertools import pairwise
 import networkx as nx
 
 from elasticdf.errors import InternalError
-from partitioner.plan import CrossingKind
-from partitioner.problem import Arc, Problem, Vector, exact
+from partitioner.problem import PORT_KERNELS, Arc, Problem, Vector, exact
 from partitioner.solution import Hop, Placement
 
 
@@ -305,7 +304,7 @@ def _kernels(problem: Problem, placement: Placement, loads: Loads) -> Iterator[s
 
 
 def compute_units(problem: Problem, placement: Placement, loads: Loads) -> dict[int, int]:
-    """Return the kernels per board: segments, memory movers, and two per network port in use."""
+    """Return the kernels per board: segments, memory movers, network ports and their streams."""
     count: dict[int, int] = defaultdict(int)
     for (_, region), kernels in segment_kernels(problem, placement).items():
         count[problem.board_of(region)] += kernels
@@ -314,7 +313,7 @@ def compute_units(problem: Problem, placement: Placement, loads: Loads) -> dict[
     for (link, end), streams in loads.streams.items():
         record = problem.links[link].ends[end]
         if record.port is not None:
-            count[problem.board_of(record.region)] += 2 + streams
+            count[problem.board_of(record.region)] += PORT_KERNELS + streams
     return dict(count)
 
 
@@ -327,24 +326,21 @@ def segment_kernels(problem: Problem, placement: Placement) -> dict[tuple[int, i
     circles, a region's items are one segment.
     """
     ports: dict[tuple[int, int, int, int], int] = defaultdict(int)
-    before: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for a, arc in enumerate(problem.arcs):
-        before[arc.target].append((a, arc.source))
-    flows = nx.is_directed_acyclic_graph(problem.flow)
-    order = tuple(nx.topological_sort(problem.flow)) if flows else range(len(problem.items))
+    before: dict[int, list[int]] = defaultdict(list)
+    for arc in problem.arcs if problem.order else ():
+        before[arc.target].append(arc.source)
     for replica in range(problem.replicas):
-        offset, first = replica * len(problem.items), replica * len(problem.arcs)
+        offset = replica * len(problem.items)
         keys: dict[int, tuple[int, int]] = {}
-        for item in order:
-            borders = copied = 0
-            for a, source in before[item] if flows else ():
-                route, (depth, step) = placement.routes[first + a], keys[source]
-                by_host = any(problem.links[k].kind is CrossingKind.HOST for k, _ in route)
-                moved = placement.regions[offset + source] != placement.regions[offset + item]
-                borders, copied = max(borders, depth + moved), max(copied, step + by_host)
+        for item in problem.order or range(len(problem.items)):
+            here, borders, copied = placement.regions[offset + item], 0, 0
+            for source in before[item]:
+                there, (depth, step) = placement.regions[offset + source], keys[source]
+                away = problem.segmented and problem.board_of(there) != problem.board_of(here)
+                borders, copied = max(borders, depth + (there != here)), max(copied, step + away)
             keys[item] = borders, copied
             option = problem.items[item].options[placement.options[offset + item]]
-            ports[replica, placement.regions[offset + item], *keys[item]] += option.control_ports
+            ports[replica, here, *keys[item]] += option.control_ports
     kernels: dict[tuple[int, int], int] = defaultdict(int)
     for (replica, region, _, _), control_ports in ports.items():
         kernels[replica, region] += max(1, control_ports)

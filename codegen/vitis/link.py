@@ -96,14 +96,18 @@ def link_config(view: BoardView, options: LinkOptions) -> bytes:
 
 def overfull(view: BoardView) -> str | None:
     """Return why v++ would refuse the binary, or None: it holds a limited number of units."""
-    units = sum(len(kernel.units) for kernel in _kernels(view))
-    limit = view.board.max_compute_units
+    units, limit = kernel_units(view), view.board.max_compute_units
     if units <= limit:
         return None
     return (
         f"board {view.deployed.id} needs {units} compute units, a binary holds {limit}; "
         "use fewer replicas, more boards or --no-variants"
     )
+
+
+def kernel_units(view: BoardView) -> int:
+    """Return how many compute units a board's binary holds, network and data movers included."""
+    return sum(len(kernel.units) for kernel in _kernels(view))
 
 
 def network_clock_hz(view: BoardView, options: LinkOptions) -> int:

@@ -18,11 +18,11 @@ from partitioner.counting.matching import placed
 from partitioner.limits import Row, count_runs, limit_region
 from partitioner.model import Model
 from partitioner.plan import CrossingKind
-from partitioner.problem import Link, Problem, Vector
+from partitioner.problem import PORT_KERNELS, Link, Problem, Vector
 from partitioner.solution import Hop, Placement
 from partitioner.solver import Answer, SolverOptions, Status, minimise
 from partitioner.verify import measure
-from partitioner.walks.tree import Ground, longest_path
+from partitioner.walks.tree import Ground
 
 _MEGABIT = 1e6
 
@@ -188,7 +188,7 @@ class Census:
     def _build_ends(self) -> None:
         """Rows ``port``: a link that carries anything is built at both ends."""
         for number, link in enumerate(self.problem.links):
-            if not any(any(end.charge) for end in link.ends):
+            if not any(any(end.charge) or end.port is not None for end in link.ends):
                 continue
             self._used[number] = self.model.binary(f"used[{number}]")
             for (a, other, forward), index in self._flow.items():
@@ -284,7 +284,7 @@ class Census:
         problem, most = self.problem, self.problem.compute_units
         if most is None or not self._kernels_bind(most):
             return
-        path = longest_path(problem)
+        path = problem.longest_path
         rows: dict[int, Row] = {board: defaultdict(float) for board in problem.boards}
         for region in problem.places:
             segments = self.model.continuous(f"segments[{region}]")
@@ -312,9 +312,10 @@ class Census:
         }
 
     def _count_network(self, rows: dict[int, Row]) -> None:
-        """Add two kernels per network port in use and one per stream on it."""
+        """Add the kernels of network ports in use and one per stream on them."""
         counted = [(number, index, 1.0) for (_, number, _), index in self._flow.items()]
-        counted += [(number, index, 2.0) for number, index in self._used.items()]
+        ports = float(PORT_KERNELS)
+        counted += [(number, index, ports) for number, index in self._used.items()]
         for number, index, kernels in counted:
             for end in self.problem.links[number].ends:
                 if end.port is not None:
@@ -373,7 +374,7 @@ class Census:
         for region, index in self._segments.items():
             copies = [sum(values[i] for i in self._at(j, region)) for j in range(size)]
             ports = self._control_ports(region).items()
-            path = longest_path(self.problem)
+            path = self.problem.longest_path
             runs = copies[path[0]] if path else 0.0
             for begun, (j, after) in zip(self._begun[region], pairwise(path), strict=True):
                 values[begun] = max(0.0, copies[after] - copies[j])

@@ -160,9 +160,11 @@ def _has_none(space: Space, problem: Problem, clock: Clock, *, relaxed: bool) ->
     seconds = min(_MODEL_SECONDS, clock.left())
     if problem.size > _MODEL_SIZE or seconds <= 0:
         return False
-    answer = minimise(
-        Formulation(problem).model, space.request.options, seconds=seconds, relaxed=relaxed
-    )
+    formulation, options = Formulation(problem), space.request.options
+    if relaxed:
+        answer = minimise(formulation.model, options, seconds=seconds, relaxed=True)
+    else:
+        answer = formulation.solve(options, seconds)
     return answer.status is Status.INFEASIBLE
 
 

@@ -29,12 +29,6 @@ Walk = tuple[int, ...]
 """Regions and hubs in the order they are passed; neighbours are joined by a link."""
 
 
-def longest_path(problem: Problem) -> tuple[int, ...]:
-    """Return the longest path of arcs through the items, none if arcs form circles."""
-    flow = problem.flow
-    return tuple(nx.dag_longest_path(flow)) if nx.is_directed_acyclic_graph(flow) else ()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Ground:
     """The tree of regions of a problem and what walks on it may do.
@@ -56,7 +50,7 @@ class Ground:
     @cached_property
     def backbone(self) -> tuple[int, ...]:
         """The longest path of arcs through the items; a placement of it traces a walk."""
-        return longest_path(self.problem)
+        return self.problem.longest_path
 
     @cached_property
     def neighbours(self) -> dict[int, list[tuple[int, Hop]]]:

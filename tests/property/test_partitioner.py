@@ -112,7 +112,7 @@ def problems(draw: st.DrawFn) -> Problem:
                 Option(
                     resources=(draw(st.integers(0, 5)), draw(st.integers(0, 3))),
                     wires=8 * draw(st.integers(1, 3)),
-                    control_ports=draw(st.sampled_from([0, 0, 1])),
+                    control_ports=draw(st.sampled_from([0, 0, 1, 2])),
                 )
                 for _ in range(draw(st.integers(1, 2)))
             ),

@@ -87,7 +87,7 @@ def test_dies_pay_for_their_fifos() -> None:
 
 def test_where_fifos_do_not_fit_another_plan_is_found() -> None:
     told: list[str] = []
-    request = replace(_request(), limits={"lut": 0.1393}, progress=told.append)
+    request = replace(_request(), limits={"lut": 0.137}, progress=told.append)
     first = search.plan(request)
     plan, _ = plan_with_fifos(request)
     # This holds the first plan, but not its FIFOs; if it does, the test needs another limit.

@@ -169,10 +169,10 @@ def test_what_comes_back_to_a_die_is_another_kernel() -> None:
         ),
         (_with_region(0, memory_charge=(2, 0)), "region 0.0 uses 9 lut of 8 allowed"),
         (_with_region(0, memory_ports=0), "the memory at 0.0 has 1 ports of 0"),
-        (replace(PROBLEM, compute_units=5), "board 0 has 6 kernels of 5"),
+        (replace(PROBLEM, compute_units=7), "board 0 has 8 kernels of 7"),
         (
-            replace(PROBLEM, items=_with_control_ports(2), compute_units=6),
-            "board 0 has 7 kernels of 6",
+            replace(PROBLEM, items=_with_control_ports(2), compute_units=8),
+            "board 0 has 9 kernels of 8",
         ),
         (replace(PROBLEM, together=((0, 1),)), "first and middle of replica 0 are not in one"),
         (replace(PROBLEM, same_board=((0, 2),)), "first and last of replica 0 are not on one"),
