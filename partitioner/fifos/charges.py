@@ -228,7 +228,8 @@ def _found(group: Sized) -> dict[str, Any]:
 def to_text(plan: Plan) -> Iterator[str]:
     """Yield what a person wants to know of a plan's simulation and FIFOs, in lines."""
     alike: Counter[str] = Counter()
-    for found in plan.extra.get(SIMULATION, []):
+    groups = plan.extra.get(SIMULATION, [])
+    for found in groups:
         text = (
             "it deadlocks with the FIFOs of its graph"
             if not found["live"]
@@ -241,6 +242,9 @@ def to_text(plan: Plan) -> Iterator[str]:
         alike[text] += len(found["replicas"])
     for text, copies in alike.items():
         yield f"simulated: {text}{f', each of {copies} replicas' if copies > 1 else ''}"
+    if alike.total() > 1 and all(found["live"] for found in groups):
+        rate = sum(len(found["replicas"]) * found["frames_per_second"] for found in groups)
+        yield f"simulated: {rate:.1f} frames per second by all replicas"
     sizes = [fifo["depth"] * fifo["bits"] for fifo in plan.extra.get(FIFOS, [])]
     if sizes:
         yield f"{len(sizes)} FIFOs hold {sum(sizes) / 8192:.1f} KiB; depths are in folding.json"

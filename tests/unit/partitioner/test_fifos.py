@@ -19,7 +19,7 @@ from elasticdf.simulation import simulate
 from partitioner import search
 from partitioner.clock import Clock
 from partitioner.fifos import fitting
-from partitioner.fifos.charges import FIFOS, SIMULATION
+from partitioner.fifos.charges import FIFOS, SIMULATION, to_text
 from partitioner.fifos.fitting import plan_with_fifos
 from partitioner.fifos.sizing import sized_groups
 from partitioner.placed import folded, hops_of
@@ -65,6 +65,16 @@ def test_depths_travel_in_the_plan_and_simulate_to_what_it_says() -> None:
     assert [link["packets"] for link in found["links"]] == [r.packets for r in result.links] != []
     deep = {stream.tensor: stream.depth for stream in result.streams if stream.depth > 2}
     assert {fifo["stream"]: fifo["depth"] for fifo in plan.extra[FIFOS]} == deep != {}
+
+
+def test_what_all_replicas_do_is_added_up() -> None:
+    plan = _plans()[1]
+    (one,) = plan.extra[SIMULATION]
+    groups = [{**one, "replicas": [0, 2]}, {**one, "replicas": [1], "frames_per_second": 10.0}]
+    lines = list(to_text(replace(plan, extra={SIMULATION: groups})))
+    total = 2 * one["frames_per_second"] + 10
+    assert lines[-1] == f"simulated: {total:.1f} frames per second by all replicas"
+    assert len(list(to_text(replace(plan, extra={SIMULATION: [one]})))) == 1
 
 
 def test_dies_pay_for_their_fifos() -> None:
