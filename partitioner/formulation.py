@@ -10,19 +10,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import pairwise, product
+from itertools import pairwise
 from math import inf
 
-import networkx as nx
-
 from partitioner.clock import Clock
-from partitioner.limits import Row, count_runs, limit_region
+from partitioner.kernels import Kernels
+from partitioner.limits import Row, limit_region
 from partitioner.model import Model
 from partitioner.plan import CrossingKind
-from partitioner.problem import PORT_KERNELS, Problem, Vector
+from partitioner.problem import Problem, Vector
 from partitioner.solution import Hop, Placement
 from partitioner.solver import Answer, SolverOptions, Status, minimise
-from partitioner.verify import compute_units, measure, segment_kernels
 
 _MEGABIT = 1e6
 """Rates enter the model in Mbit/s: solvers dislike coefficients of 1e10."""
@@ -46,7 +44,7 @@ class Formulation:
     _flow: dict[tuple[int, int, int, bool], int] = field(default_factory=dict)
     _used: dict[int, int] = field(default_factory=dict)
     _memory: dict[int, int] = field(default_factory=dict)
-    _kernels: dict[tuple[int, int], int] = field(default_factory=dict)
+    _kernels: Kernels = field(init=False)
 
     def __post_init__(self) -> None:
         self.model = Model(self.problem.name)
@@ -59,7 +57,14 @@ class Formulation:
         self._build_memories()
         self._respect_capacities()
         self._respect_links()
-        self._respect_kernels()
+        self._kernels = Kernels(
+            problem=self.problem,
+            model=self.model,
+            sits=self._sits,
+            flow=self._flow,
+            used=self._used,
+        )
+        self._kernels.respect()
         self._break_symmetry()
 
     def _place_items(self, replica: int) -> None:
@@ -279,122 +284,6 @@ class Formulation:
         self.model.at_most(name, row, most)
         return {width: 1.0}
 
-    def _respect_kernels(self) -> None:
-        """Rows ``kernels`` per board, if so many could be that the limit matters.
-
-        Kernels of a replica in a region are no fewer than one if anything sits there, than the runs
-        of items along its longest path, than its control ports; `solve` learns where more are.
-        """
-        most = self.problem.compute_units
-        if most is None or not self._kernels_bind(most):
-            return
-        rows: dict[int, Row] = {board: defaultdict(float) for board in self.problem.boards}
-        path = self.problem.longest_path
-        for replica in range(self.problem.replicas):
-            for region in self.problem.places:
-                name = f"{replica},{region}"
-                kernels = self.model.continuous(f"kernels[{name}]")
-                self._kernels[replica, region] = kernels
-                rows[self.problem.board_of(region)][kernels] += 1.0
-                for j in range(len(self.problem.items)):
-                    row = {**self._at(replica, j, region), kernels: -1.0}
-                    self.model.at_most(f"kernel[{replica},{j},{region}]", row, 0.0)
-                along = [self._at(replica, j, region) for j in path]
-                count_runs(self.model, name, kernels, along)
-                ports = self._control_ports(replica, region)
-                self.model.at_most(f"control[{name}]", {**ports, kernels: -1.0}, 0.0)
-        self._count_movers(rows)
-        for board, row in rows.items():
-            self.model.at_most(f"kernels[{board}]", dict(row), float(most))
-
-    def _kernels_bind(self, most: int) -> bool:
-        """Whether a board could run out of kernels at all, were no two items in one."""
-        problem, links = self.problem, len(self.problem.links)
-        items = sum(max(1, *(o.control_ports for o in item.options)) for item in problem.items)
-        movers = sum(item.memory_ports for item in problem.items)
-        ends = 2 * links * len(problem.arcs)
-        return problem.replicas * (items + movers + ends) + 2 * PORT_KERNELS * links > most
-
-    def _control_ports(self, replica: int, region: int) -> Row:
-        return {
-            index: float(ports)
-            for j, item in enumerate(self.problem.items)
-            for v, option in enumerate(item.options)
-            if (ports := option.control_ports)
-            and (index := self._sits.get((replica, j, region, v))) is not None
-        }
-
-    def solve(self, options: SolverOptions, seconds: float, *, gap: float = 1e-6) -> Answer:
-        """Return an answer whose kernels are counted as they are built; none where lessons end."""
-        clock, bound = Clock(seconds, options.meter, options.stop), -inf
-        for _ in range(_MOST_LESSONS):
-            answer = minimise(self.model, options, seconds=clock.left(), gap=gap)
-            bound = max(bound, answer.bound)
-            if answer.values is None or not self._learn(self.placement(answer)):
-                return replace(answer, bound=bound)
-        return Answer(status=Status.UNKNOWN, objective=inf, bound=bound, values=None)
-
-    def _learn(self, placement: Placement) -> bool:
-        """Add the rows ``learned`` if a placement has too many kernels; return whether it has.
-
-        A replica that has these items in these regions, with no fewer control ports, has as many.
-        """
-        problem = self.problem
-        most, loads = problem.compute_units, measure(problem, placement)
-        if most is None or max(compute_units(problem, placement, loads).values()) <= most:
-            return False
-        found = segment_kernels(problem, placement)
-        for like, board in product(range(problem.replicas), problem.boards):
-            places = problem.regions_of(board)
-            count = sum(found.get((like, region), 0) for region in places)
-            row, items = self._as_placed(placement, like, places)
-            for replica in range(problem.replicas) if count else ():
-                name = f"learned[{len(self.model.rows)},{replica},{board}]"
-                kernels = {self._kernels[replica, region]: -1.0 for region in places}
-                same = {self._sits[replica, *key]: float(count) for key in row}
-                self.model.at_most(name, {**same, **kernels}, float(count * (items - 1)))
-        return True
-
-    def _as_placed(
-        self, placement: Placement, replica: int, places: tuple[int, ...]
-    ) -> tuple[list[tuple[int, int, int]], int]:
-        """Return what says how many kernels a replica has in some regions, and of how many items.
-
-        Those there and all before them, each as (item, region, option), with every option that has
-        no fewer control ports than the one placed.
-        """
-        problem, offset = self.problem, replica * len(self.problem.items)
-        there = {j for j in range(len(problem.items)) if placement.regions[offset + j] in places}
-        there |= {before for j in there for before in nx.ancestors(problem.flow, j)}
-        keys = []
-        for j in sorted(there):
-            region, chosen = placement.regions[offset + j], placement.options[offset + j]
-            ports = problem.items[j].options[chosen].control_ports
-            for v, option in enumerate(problem.items[j].options):
-                if (replica, j, region, v) in self._sits and option.control_ports >= ports:
-                    keys.append((j, region, v))
-        return keys, len(there)
-
-    def _count_movers(self, rows: dict[int, Row]) -> None:
-        """Add memory movers, network kernels and adapters to the kernels of each board."""
-        regions, links = self.problem.regions, self.problem.links
-        for (_, j, region, _), index in self._sits.items():
-            memory, board = regions[region].memory, regions[region].board
-            if memory is not None and board is not None:
-                rows[board][index] += self.problem.items[j].memory_ports
-        for (_, _, number, _), index in self._flow.items():
-            for end in links[number].ends:
-                board = regions[end.region].board
-                is_copy = links[number].kind is CrossingKind.HOST
-                copies = is_copy and regions[end.region].memory is not None
-                if board is not None and (end.port is not None or copies):
-                    rows[board][index] += 1.0
-        for number, index in self._used.items():
-            for end in links[number].ends:
-                board = regions[end.region].board
-                if board is not None and end.port is not None:
-                    rows[board][index] += PORT_KERNELS
-
     def _break_symmetry(self) -> None:
         """Rows ``replica``: equal replicas are numbered by where their first item sits."""
         for replica in range(self.problem.replicas - 1):
@@ -403,6 +292,16 @@ class Formulation:
                 row |= self._at(replica, 0, region, float(region))
                 row |= self._at(replica + 1, 0, region, -float(region))
             self.model.at_most(f"replica[{replica}]", row, 0.0)
+
+    def solve(self, options: SolverOptions, seconds: float, *, gap: float = 1e-6) -> Answer:
+        """Return an answer whose kernels are counted as they are built; none where lessons end."""
+        clock, bound = Clock(seconds, options.meter, options.stop), -inf
+        for _ in range(_MOST_LESSONS):
+            answer = minimise(self.model, options, seconds=clock.left(), gap=gap)
+            bound = max(bound, answer.bound)
+            if answer.values is None or not self._kernels.learn(self.placement(answer)):
+                return replace(answer, bound=bound)
+        return Answer(status=Status.UNKNOWN, objective=inf, bound=bound, values=None)
 
     def placement(self, answer: Answer) -> Placement:
         """Return the placement of an answer."""

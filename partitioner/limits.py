@@ -1,10 +1,9 @@
-"""Rows that every model of a problem shares: what one region can hold, and in how many kernels."""
+"""Rows that every model of a problem shares: what one region can hold."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import pairwise
 
 from partitioner.model import Model
 from partitioner.problem import Problem
@@ -56,28 +55,3 @@ def _limit(model: Model, name: str, row: Row, most: float, strain: int | None) -
         return
     scaled = {index: value / most * _FULL for index, value in row.items()}
     model.at_most(name, {**scaled, strain: -_FULL}, _FULL)
-
-
-def count_runs(model: Model, name: str, kernels: int, path: Sequence[Row]) -> list[int]:
-    """Add the rows ``begun`` and ``runs``: no fewer kernels than runs of a path's items.
-
-    Where a path comes back to a region, what sits there is another kernel.
-
-    Args:
-        model: Gets the rows.
-        name: Of the region, in rows.
-        kernels: Variable of the kernels there.
-        path: Per item of the path, the variables that count its copies there.
-
-    Returns:
-        Per further item of the path, the variable of how many runs begin with it.
-    """
-    begun: list[int] = []
-    for number, (before, here) in enumerate(pairwise(path)):
-        index = model.continuous(f"begun[{name},{number}]")
-        came = dict.fromkeys(before, -1.0)
-        model.at_most(f"begun[{name},{number}]", {**here, **came, index: -1.0}, 0.0)
-        begun.append(index)
-    runs = {**dict.fromkeys(begun, 1.0), kernels: -1.0}
-    model.at_most(f"runs[{name}]", {**(path[0] if path else {}), **runs}, 0.0)
-    return begun

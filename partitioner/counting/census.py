@@ -15,7 +15,8 @@ from math import inf
 
 from partitioner.clock import Clock
 from partitioner.counting.matching import placed
-from partitioner.limits import Row, count_runs, limit_region
+from partitioner.kernels import count_runs
+from partitioner.limits import Row, limit_region
 from partitioner.model import Model
 from partitioner.plan import CrossingKind
 from partitioner.problem import PORT_KERNELS, Link, Problem, Vector
@@ -371,10 +372,10 @@ class Census:
         loads = measure(self.problem, placement)
         for home in loads.memory_ports:
             values[self._memory[home]] = 1.0
+        path = self.problem.longest_path
         for region, index in self._segments.items():
             copies = [sum(values[i] for i in self._at(j, region)) for j in range(size)]
             ports = self._control_ports(region).items()
-            path = self.problem.longest_path
             runs = copies[path[0]] if path else 0.0
             for begun, (j, after) in zip(self._begun[region], pairwise(path), strict=True):
                 values[begun] = max(0.0, copies[after] - copies[j])
