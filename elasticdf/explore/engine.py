@@ -25,6 +25,15 @@ from partitioner.search import Settled
 _RETRIES = 3
 _CONNECT_SECONDS = 20
 
+_TALKATIVE = (
+    "distributed",
+    "distributed.scheduler",
+    "distributed.nanny",
+    "distributed.core",
+    "tornado.application",
+)
+"""Loggers to which the death of a worker and an interrupt are news; to users they are none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
@@ -162,6 +171,6 @@ def _distributed_library() -> Any:
             "explore over several processes needs Dask: pip install 'elasticdf[explore]', "
             "or give --workers 0"
         ) from error
-    for name in ("distributed", "distributed.scheduler", "distributed.nanny", "distributed.core"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # a worker's death is no news to users
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return distributed
