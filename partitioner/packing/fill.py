@@ -16,6 +16,7 @@ from math import ceil
 import numpy as np
 
 from partitioner.clock import Clock
+from partitioner.control_ports import with_fewer_control_ports
 from partitioner.packing.chain import Choice, Loads, Room, longest_prefix, pack
 from partitioner.packing.whole import (
     controller_at,
@@ -82,6 +83,8 @@ def _construct(problem: Problem, clock: Clock, patience: float) -> Placement | N
                     return None
                 filling = _Filling(problem, replace(order, patience=patience), clock)
                 placement = _along(filling, table, first, spill=spill)
+                if placement is not None and violations(problem, placement):
+                    placement = with_fewer_control_ports(problem, placement)
                 if placement is not None and not violations(problem, placement):
                     return placement
     return None
