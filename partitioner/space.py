@@ -292,13 +292,16 @@ class Space:
             if shared.placement is not None:
                 self._shares[problem.replicas] = shared.copies
                 return replace(nothing, placement=shared.placement, placed=problem.replicas)
-        census = Census(problem)
-        answer = census.solve(self.request.options, self._share())
-        if answer.status is Status.INFEASIBLE:
-            return replace(nothing, most=problem.replicas - 1)
-        placement = census.placement(answer)
-        if placement is not None and not violations(problem, placement):
-            return replace(nothing, placement=placement, placed=problem.replicas)
+        for counted in (False, True):
+            census = Census(problem, counted=counted)
+            answer = census.solve(self.request.options, self._share())
+            if answer.status is Status.INFEASIBLE:
+                return replace(nothing, most=problem.replicas - 1)
+            placement = census.placement(answer)
+            if placement is None:
+                break
+            if not violations(problem, placement):
+                return replace(nothing, placement=placement, placed=problem.replicas)
         return nothing
 
     def _share(self) -> float:

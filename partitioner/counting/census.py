@@ -40,6 +40,8 @@ class Census:
         charged: Whether crossings cost; without it any placement is as good as any other.
         split: Boards on which copies may be split between options and dies, which leaves a much
             smaller search; what is refused is impossible all the same.
+        counted: Whether kernels are counted even where replicas that visit every die twice at most
+            could not use them up.
         spare: Where it is given, limits on resources may be exceeded by a share of them, which is
             made as small as can be, or until so much of them is left.
         model: Under construction, complete after creation.
@@ -48,6 +50,7 @@ class Census:
     problem: Problem
     charged: bool = False
     split: frozenset[int] = frozenset()
+    counted: bool = False
     spare: float | None = None
     model: Model = field(init=False)
     _copies: dict[tuple[int, int, int], int] = field(default_factory=dict)
@@ -283,7 +286,7 @@ class Census:
         or all together as their control ports.
         """
         problem, most = self.problem, self.problem.compute_units
-        if most is None or not self._kernels_bind(most):
+        if most is None or not (self.counted or self._kernels_bind(most)):
             return
         path = problem.longest_path
         rows: dict[int, Row] = {board: defaultdict(float) for board in problem.boards}
