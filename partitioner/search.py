@@ -189,9 +189,10 @@ def _cheapest(space: Space, fps: float) -> Found | None:
             best, key = found, cost
     fewest = space.replica_numbers()[0]
     target = bisect_right(targets, fewest * space.request.clock_hz / fps) - 1
-    if best is None and target >= 0:
-        return space.examine(target, fewest).found
-    return best
+    if best is not None or target < 0:
+        return best
+    found = space.place_within(space.fastest, target, fewest)
+    return found or space.examine(target, fewest).found
 
 
 def _fewest_boards(

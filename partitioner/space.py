@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from elasticdf.hardware.cluster import Cluster
 from partitioner import explain, lower, topology
@@ -50,6 +51,9 @@ _BOUND_SHARE = 0.25
 
 _EXAMINE_SECONDS = 15.0
 """Time for one such question."""
+
+_MOST_TARGETS = 16
+"""Of those at which a placement may be, how many are tried."""
 
 _BOARDWISE_SHARE = 0.7
 """Part of the time left in which boards are tried before dies."""
@@ -200,6 +204,17 @@ class Space:
         if choices is None:
             return None
         return self.laid(choices, self.table.targets[target], replicas)
+
+    def place_within(self, fastest: int, slowest: int, replicas: int) -> Found | None:
+        """Return a placement at one of these targets, None if none was found.
+
+        Where one has none, others may: layers mix resources otherwise there.
+        """
+        for target in islice(coarse_first(range(fastest, slowest + 1)), _MOST_TARGETS):
+            found = self.place(target, replicas) if self.clock.left() > 0 else None
+            if found is not None:
+                return found
+        return None
 
     def laid(self, choices: Choices, interval: int, replicas: int) -> Found | None:
         """Return a placement of layers built by some of these choices, None if none was found."""

@@ -10,16 +10,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import islice
 
 from partitioner.packing.whole import copies_per_region, kernels_are_scarce, without_control_ports
-from partitioner.space import Found, Space, coarse_first
+from partitioner.space import Found, Space
 
 _BOUND_ATTEMPTS = 8
 """Numbers of replicas tried at their bound before any is searched."""
-
-_RUNGS = 16
-"""Intervals tried where the slowest one has no placement."""
 
 _QUICK_SHARE = 0.35
 """Part of the time limit in which placements are made without a solver."""
@@ -116,16 +112,9 @@ class _Search:
         if self.best is None:
             self._offer(spare)
         if self.best is None and self.order:
-            self._somewhere(slowest)
-
-    def _somewhere(self, slowest: int) -> None:
-        """Find a placement where the slowest interval has none: others mix resources otherwise."""
-        fewest = self.space.replica_numbers()[0]
-        for target in islice(coarse_first(range(self.low.get(fewest, 0), slowest)), _RUNGS):
-            if self._quick.clock.left() <= 0 or self._offer(self._quick.place(target, fewest)):
-                break
-        if self.best is None:
-            self._offer(self._thorough.examine(slowest, fewest).found)
+            fewest = self.space.replica_numbers()[0]
+            found = self._quick.place_within(self.low.get(fewest, 0), slowest, fewest)
+            self._offer(found or self._thorough.examine(slowest, fewest).found)
 
     def _whole_copies(self, space: Space, among: Iterable[int]) -> None:
         """Try the target at which most frames pass through copies that cross nothing."""
