@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from elasticdf.errors import InfeasibleError, TimeLimitError
+from elasticdf.errors import InfeasibleError
 from elasticdf.hardware.board import Board
 from elasticdf.hardware.cluster import Cable, Cluster, implied_cluster, parse_target
 from elasticdf.hardware.load import load_board
@@ -260,8 +260,7 @@ def test_a_slower_folding_whose_words_pad_more_proves_nothing() -> None:
     assert plan(request).interval_cycles == 3
     asked = replace(request, fps=request.clock_hz / 4)
     assert not _decided(asked, {}).proven
-    with pytest.raises(TimeLimitError):
-        plan(asked)
+    assert plan(asked).interval_cycles == 3
 
 
 def test_a_choice_the_host_loads_undercuts_none_it_does_not() -> None:
