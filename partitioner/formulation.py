@@ -63,6 +63,7 @@ class Formulation:
             sits=self._sits,
             flow=self._flow,
             used=self._used,
+            at=self._at,
         )
         self._kernels.respect()
         self._break_symmetry()

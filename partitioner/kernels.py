@@ -8,7 +8,7 @@ placement has more, `Kernels.learn` says so to the model.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 
@@ -57,6 +57,7 @@ class Kernels:
         sits: Variable by replica, item, region and option.
         flow: Variable by replica, arc, link and direction.
         used: Variable by link.
+        at: Returns the variables of a replica's item in a region, whichever option it has.
     """
 
     problem: Problem
@@ -64,6 +65,7 @@ class Kernels:
     sits: Mapping[tuple[int, int, int, int], int]
     flow: Mapping[tuple[int, int, int, bool], int]
     used: Mapping[int, int]
+    at: Callable[[int, int, int], Row]
     _here: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def respect(self) -> None:
@@ -84,9 +86,9 @@ class Kernels:
                 self._here[replica, region] = kernels
                 rows[self.problem.board_of(region)][kernels] += 1.0
                 for j in range(len(self.problem.items)):
-                    row = {**self._at(replica, j, region), kernels: -1.0}
+                    row = {**self.at(replica, j, region), kernels: -1.0}
                     self.model.at_most(f"kernel[{replica},{j},{region}]", row, 0.0)
-                along = [self._at(replica, j, region) for j in path]
+                along = [self.at(replica, j, region) for j in path]
                 count_runs(self.model, name, kernels, along)
                 ports = self._control_ports(replica, region)
                 self.model.at_most(f"control[{name}]", {**ports, kernels: -1.0}, 0.0)
@@ -142,11 +144,6 @@ class Kernels:
         movers = sum(item.memory_ports for item in problem.items)
         ends = 2 * links * len(problem.arcs)
         return problem.replicas * (items + movers + ends) + 2 * PORT_KERNELS * links > most
-
-    def _at(self, replica: int, item: int, region: int) -> Row:
-        options = range(len(self.problem.items[item].options))
-        keys = ((replica, item, region, v) for v in options)
-        return {self.sits[key]: 1.0 for key in keys if key in self.sits}
 
     def _control_ports(self, replica: int, region: int) -> Row:
         return {

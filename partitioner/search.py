@@ -176,10 +176,13 @@ def _cheapest(space: Space, fps: float) -> Found | None:
     """Return the placement with fewest crossings, then least logic, that reaches a frame rate."""
     targets, best = space.table.targets, None
     key: tuple[float, int] | None = None
-    for replicas in space.replica_numbers():
+    longest = {
+        replicas: bisect_right(targets, replicas * space.request.clock_hz / fps) - 1
+        for replicas in space.replica_numbers()
+    }
+    for replicas, target in longest.items():
         if best is not None and space.clock.left() <= 0:
             break
-        target = bisect_right(targets, replicas * space.request.clock_hz / fps) - 1
         found = space.place(target, replicas) if target >= 0 else None
         if found is None:
             continue
@@ -187,12 +190,11 @@ def _cheapest(space: Space, fps: float) -> Found | None:
         cost = float(loads.cost), sum(used[0] for used in loads.resources)
         if key is None or cost < key:
             best, key = found, cost
-    fewest = space.replica_numbers()[0]
-    target = bisect_right(targets, fewest * space.request.clock_hz / fps) - 1
-    if best is not None or target < 0:
+    fewest = min(longest)
+    if best is not None or longest[fewest] < 0:
         return best
-    found = space.place_within(space.fastest, target, fewest)
-    return found or space.examine(target, fewest).found
+    found = space.place_within(space.fastest, longest[fewest], fewest)
+    return found or space.examine(longest[fewest], fewest).found
 
 
 def _fewest_boards(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from partitioner import exact
+from partitioner.best import Best
 from partitioner.formulation import Formulation
 from partitioner.plan import CrossingKind, Outcome
 from partitioner.problem import Arc, Item, Link, LinkEnd, Option, Problem, Region
@@ -63,3 +64,39 @@ def test_what_every_answer_breaks_is_refused() -> None:
     problem = _problem(2)
     assert Formulation(problem).solve(OPTIONS, 10).status is Status.INFEASIBLE
     assert exact.solve(problem, OPTIONS).outcome is Outcome.INFEASIBLE
+
+
+def test_walks_prove_nothing_by_a_cut_with_too_many_kernels() -> None:
+    """The one cut that walks make of cost 4 comes back twice; another of that cost holds."""
+    sizes, dies = (3, 3, 2, 2, 1), (5, 4, 6)
+    regions = tuple(
+        Region(name=str(die), board=0, die=str(die), capacity=(room,), limits=(1.0,))
+        for die, room in enumerate(dies)
+    )
+    links = tuple(
+        Link(
+            kind=CrossingKind.DIE,
+            ends=(LinkEnd(region=die), LinkEnd(region=die + 1)),
+            cost=1,
+        )
+        for die in range(len(dies) - 1)
+    )
+    items = tuple(
+        Item(name=str(number), options=(Option(resources=(size,)),))
+        for number, size in enumerate(sizes)
+    )
+    problem = Problem(
+        name="walks",
+        resources=("lut",),
+        regions=regions,
+        links=links,
+        items=items,
+        arcs=tuple(Arc(source=i, target=i + 1) for i in range(len(items) - 1)),
+        together=((0, len(items) - 1),),
+        compute_units=3,
+    )
+    expected = Formulation(problem).solve(OPTIONS, 10)
+    best = Best(problem)
+    exact._by_walks(best, OPTIONS, OPTIONS.clock())  # without what is laid in a row first
+    assert expected.status is Status.OPTIMAL
+    assert best.bound <= expected.objective == 4
